@@ -1,0 +1,236 @@
+"""Settings: one TOML file, read once into frozen dataclasses.
+
+Everything that names a path, a port, an address or a device is here, so that several clouds can run
+beside each other on one machine. Unknown keys are errors: a misspelt setting must not be silently ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+DEFAULT_FILE = Path("/etc/clearsky/clearsky.toml")
+FILE_VARIABLE = "CLEARSKY_CONFIG"
+
+
+class ConfigError(Exception):
+    """The settings file is missing, unreadable, or holds a key or value that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    name: str = "clearsky"
+    """Entry in clouds.yaml of the demo user; the administrator's entry is NAME-admin."""
+    region: str = "RegionOne"
+    state_dir: Path = Path("/var/lib/clearsky")
+    run_dir: Path = Path("/run/clearsky")
+    clouds_file: Path = Path("/etc/openstack/clouds.yaml")
+    user: str = "clearsky"
+    """Unprivileged system account of the api and worker processes."""
+    simulate: bool = False
+    """Fake drivers instead of engines; never the default."""
+    host: str = ""
+    """Name of this host in the cloud; empty: the machine's host name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    host: str = "127.0.0.1"
+    port: int = 8800
+    workers: int = 1
+    """Number of api processes."""
+    threads: int = 8
+    """Database threads of each api process."""
+    body_limit_kib: int = 256
+    """Largest request body, except for image data and other uploads."""
+    page_limit: int = 1000
+    """Longest page of a list, also what a list without `limit` returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the state directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    threads: int = 8
+    lease_s: float = 60.0
+    poll_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    token_lifetime_s: int = 24 * 3600
+    argon2_time_cost: int = 1
+    argon2_memory_kib: int = 19456
+    lockout_attempts: int = 10
+    lockout_s: int = 300
+    fernet_keys: int = 3
+    """How many keys are kept: tokens of the oldest one stay valid until it is rotated out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    size_limit_gib: int = 100
+    """Largest upload, and largest virtual size that an image may claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    datapath: str = "auto"
+    """kernel, netdev (userspace), or auto: kernel where the module can be loaded."""
+    encapsulation: str = "vxlan"
+    integration_bridge: str = "br-int"
+    external_bridge: str = "br-ex"
+    underlay_mtu: int = 1500
+    device_prefix: str = "cs"
+    """Start of the names of all devices and namespaces that this cloud makes; at most 3 characters."""
+    provider_name: str = "physnet1"
+    """Name of the physical network that the external bridge carries."""
+    public_cidr: str = "172.24.4.0/24"
+    """Range of the provider network `public`; its first address is the host's own on the external bridge."""
+    dns_servers: tuple[str, ...] = ("9.9.9.9",)
+    masquerade: bool = True
+    """Let guests reach the world through the host's own address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    virtualization: str = "auto"
+    """kvm, tcg, or auto: kvm where a probe guest boots with it."""
+    cpu_allocation_ratio: float = 16.0
+    memory_allocation_ratio: float = 1.0
+    reserved_memory_mib: int = 512
+    qemu_user: str = "libvirt-qemu"
+    """Unprivileged account that servers run as."""
+    console_lifetime_s: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    instances: int = 20
+    cores: int = 40
+    ram_mib: int = 51200
+    key_pairs: int = 100
+    metadata_items: int = 128
+    server_groups: int = 10
+    server_group_members: int = 10
+    networks: int = 100
+    subnets: int = 100
+    ports: int = 500
+    routers: int = 10
+    floating_ips: int = 50
+    security_groups: int = 10
+    security_group_rules: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    cloud: Cloud = field(default_factory=Cloud)
+    api: Api = field(default_factory=Api)
+    database: Database = field(default_factory=Database)
+    work: Work = field(default_factory=Work)
+    identity: Identity = field(default_factory=Identity)
+    image: Image = field(default_factory=Image)
+    network: Network = field(default_factory=Network)
+    compute: Compute = field(default_factory=Compute)
+    quota: Quota = field(default_factory=Quota)
+    file: Path | None = None
+    """Where it was read from; None: the defaults."""
+
+    @property
+    def state(self) -> Path:
+        return self.cloud.state_dir
+
+    @property
+    def run(self) -> Path:
+        return self.cloud.run_dir
+
+    @property
+    def host(self) -> str:
+        return self.cloud.host or os.uname().nodename.split(".")[0]
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.state / 'clearsky.db'}"
+
+    @property
+    def endpoint(self) -> str:
+        """Root URL of every API, without a trailing slash."""
+        host = f"[{self.api.host}]" if ":" in self.api.host else self.api.host
+        return f"http://{host}:{self.api.port}"
+
+    @property
+    def northbound(self) -> str:
+        return f"unix:{self.run / 'ovn' / 'nb.sock'}"
+
+    @property
+    def southbound(self) -> str:
+        return f"unix:{self.run / 'ovn' / 'sb.sock'}"
+
+    @property
+    def open_vswitch(self) -> str:
+        return f"unix:{self.run / 'ovs' / 'db.sock'}"
+
+    @property
+    def libvirt_uri(self) -> str:
+        return f"qemu+unix:///system?socket={self.run / 'libvirt' / 'libvirt-sock'}"
+
+    @property
+    def agent_api_socket(self) -> Path:
+        """UNIX socket on which the api serves the agents of this machine."""
+        return self.run / "agent-api.sock"
+
+
+def load(file: Path | None = None) -> Config:
+    """Read the settings from `file`, $CLEARSKY_CONFIG or the default place; defaults where there is none.
+
+    Raises ConfigError for a named file that does not exist, and for anything in it that is not understood.
+    """
+    named = file or (Path(os.environ[FILE_VARIABLE]) if os.environ.get(FILE_VARIABLE) else None)
+    path = named or DEFAULT_FILE
+    if not path.exists():
+        if named:
+            raise ConfigError(f"the settings file {path} does not exist")
+        return Config()
+    try:
+        data = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
+    return parse(data, path)
+
+
+def parse(data: dict[str, Any], path: Path | None = None) -> Config:
+    """Turn parsed TOML into a Config; raises ConfigError that names the section, the key and the value."""
+    sections: dict[str, Any] = {}
+    known = {f.name: f.default_factory for f in fields(Config) if f.name != "file"}
+    for name, values in data.items():
+        factory: Any = known.get(name)
+        if factory is None or not isinstance(values, dict):
+            raise ConfigError(f"{path}: there is no section [{name}]; there are: {', '.join(known)}")
+        defaults = factory()
+        given: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in {f.name for f in fields(defaults)}:
+                names = ", ".join(f.name for f in fields(defaults))
+                raise ConfigError(f"{path}: [{name}] has no setting {key!r}; it has: {names}")
+            given[key] = _convert(f"{path}: [{name}] {key}", value, getattr(defaults, key))
+        sections[name] = factory(**given)
+    return Config(**sections, file=path)
+
+
+def _convert(where: str, value: Any, default: Any) -> Any:
+    if isinstance(default, Path) and isinstance(value, str):
+        return Path(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(str(item) for item in value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is type(default):
+        return value
+    raise ConfigError(f"{where} = {value!r}: expected {type(default).__name__}")
