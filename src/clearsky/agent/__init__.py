@@ -1,0 +1,1 @@
+"""What runs with privileges on each host. It never touches the database."""
