@@ -1,0 +1,1 @@
+"""The lease queue, the worker loop, the step journal and the bell between processes."""
