@@ -203,7 +203,7 @@ class App:
         token = call.headers.get("x-auth-token", "")
         if token:
             try:
-                call._caller = self.authenticate(self.house, token)
+                call.optional_caller = self.authenticate(self.house, token)
             except Unauthorized:
                 if not public:
                     raise

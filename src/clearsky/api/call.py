@@ -29,8 +29,8 @@ class Call:
     base_url: str
     """Scheme, host and service prefix as the client sees them: links start with it."""
     version: Version = (0, 0)
-    anonymous: bool = False
-    _caller: Caller | None = None
+    optional_caller: Caller | None = None
+    """None where no (valid) token came with a public route."""
     body: Any = None
     """Parsed and validated JSON; None where the route takes none."""
     chunks: AsyncIterator[bytes] | None = None
@@ -40,13 +40,9 @@ class Call:
 
     @property
     def caller(self) -> Caller:
-        if self._caller is None:
+        if self.optional_caller is None:
             raise Unauthorized("The request you have made requires authentication.")
-        return self._caller
-
-    @property
-    def optional_caller(self) -> Caller | None:
-        return self._caller
+        return self.optional_caller
 
     @property
     def scope(self) -> str | None:

@@ -29,7 +29,7 @@ class Bell:
                     self._sender.sendto(message, path)
                 except ConnectionRefusedError:
                     with contextlib.suppress(OSError):
-                        os.unlink(path)  # its listener has died
+                        Path(path).unlink()  # its listener has died
                 except OSError:
                     continue  # a full queue: that listener is awake anyhow
 

@@ -1,0 +1,44 @@
+"""Where noVNC's files are. They come from Debian's `novnc` package, unpacked without its server-side dependencies."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from clearsky.config import Config
+
+SYSTEM = Path("/usr/share/novnc")
+
+
+def _own(config: Config) -> Path:
+    return config.state / "novnc"
+
+
+def folder(config: Config) -> Path | None:
+    """Return the folder that holds `core/rfb.js`; None where there is none."""
+    return next((path for path in (_own(config), SYSTEM) if (path / "core" / "rfb.js").exists()), None)
+
+
+def ensure(config: Config) -> Path:
+    """Bring noVNC's files into the state directory where they are missing; raises CalledProcessError."""
+    if (found := folder(config)) is not None:
+        return found
+    config.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="novnc-", dir="/tmp") as work:  # noqa: S108 - apt's own user needs it
+        Path(work).chmod(0o755)
+        subprocess.run(
+            ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", "novnc"],
+            cwd=work,
+            check=True,
+            capture_output=True,
+        )
+        package = next(Path(work).glob("novnc_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", str(package), f"{work}/files"], check=True, capture_output=True)
+        source, target = Path(work) / "files" / SYSTEM.relative_to("/"), _own(config)
+        unfinished = target.with_name("novnc.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(source, unfinished)
+        unfinished.rename(target)
+    return target

@@ -1,0 +1,47 @@
+"""The worker process: `python -m clearsky.work`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from clearsky import app, config, logs
+from clearsky.house import House
+from clearsky.network import service as network
+from clearsky.work import queue
+from clearsky.work.bell import Bell
+from clearsky.work.worker import Worker
+
+
+def start(house: House) -> Worker:
+    """Run the reconcilers in threads of this process; also used by a simulated cloud."""
+    worker = Worker(house, app.reconcilers())
+    with house.db.write() as connection:
+        for kind in app.periodic():
+            queue.enqueue(connection, kind, "all")
+    bell = Bell(house.config.run).listen("worker")
+
+    def hear() -> None:
+        while True:
+            if queue.WORKER_TOPIC in bell.recv(65536).decode().split("\n"):
+                worker.wake()
+
+    threading.Thread(target=hear, daemon=True).start()
+    worker.start()
+    network.start_watch(house)
+    return worker
+
+
+def main() -> None:
+    settings = config.load()
+    logs.configure("worker")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker = start(app.open_house(settings))
+    stop.wait()
+    worker.stop()
+
+
+if __name__ == "__main__":
+    main()
