@@ -14,3 +14,9 @@ def _no_foreign_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a cloud that the developer's shell happens to name."""
     for name in [name for name in os.environ if name.startswith("OS_")]:
         monkeypatch.delenv(name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database"
+    )

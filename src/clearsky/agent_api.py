@@ -48,8 +48,9 @@ class Waiters:
                     for event in self._events.get(topic, ()):
                         event.set()
 
-    async def wait(self, topic: str, event: asyncio.Event, timeout_s: float) -> None:
-        """Wait until the topic rings, or so many seconds."""
+    @staticmethod
+    async def wait(event: asyncio.Event, timeout_s: float) -> None:
+        """Wait until the event's topic rings, or so many seconds."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), timeout_s)
         event.clear()
@@ -79,7 +80,7 @@ def make(house: House) -> Starlette:
                 left = end - asyncio.get_running_loop().time()
                 if left <= 0 or not since or str(await run_in_threadpool(_revision, house, host)) != since:
                     break
-                await waiters.wait(topic, event, min(left, house.config.work.poll_s))
+                await waiters.wait(event, min(left, house.config.work.poll_s))
         answer = await run_in_threadpool(compute.desired, house, host)
         return Response(encode.dumps(answer), media_type="application/json")
 

@@ -6,16 +6,63 @@ import threading
 
 import structlog
 
-from clearsky import encode
-from clearsky.agent.driver.fake import FakeAgent
-from clearsky.agent.protocol import Observed
+from clearsky import __version__, encode
+from clearsky.agent.protocol import Desired, DesiredServer, Observed, ObservedServer
 from clearsky.compute import service as compute
+from clearsky.config import Config
 from clearsky.house import House
 from clearsky.work import __main__ as work_process
 from clearsky.work import queue
 from clearsky.work.bell import Bell
 
 log = structlog.get_logger("simulation")
+
+
+CAPACITY = {
+    "vcpus": 64,
+    "memory_mib": 262144,
+    "disk_gib": 4096,
+    "memory_used_mib": 512,
+    "disk_free_gib": 4096,
+    "hypervisor_type": "fake",
+    "hypervisor_version": 1000,
+    "cpu_info": {},
+    "virtualization": "fake",
+    "traits": ["HW_CPU_X86_SSE2"],
+    "host_ip": "127.0.0.1",
+}
+
+
+class FakeAgent:
+    """Reaches every desired state at once, in memory; `fail` names servers that it refuses, and why."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.fail: dict[str, str] = {}
+        self._servers: dict[str, ObservedServer] = {}
+
+    def step(self, desired: Desired) -> Observed:
+        """Look once: take the desired state over and report it as observed."""
+        wanted = {server.id: server for server in desired.servers}
+        self._servers = {id: self._reach(server) for id, server in wanted.items()}
+        return Observed(
+            host=self.config.host,
+            revision=desired.revision,
+            servers=tuple(self._servers.values()),
+            capacity=CAPACITY,
+            version=__version__,
+        )
+
+    def _reach(self, server: DesiredServer) -> ObservedServer:
+        if reason := self.fail.get(server.id):
+            return ObservedServer(server.id, "absent", error=reason)
+        return ObservedServer(
+            server.id,
+            server.power,
+            action_done=server.action[1] if server.action else "",
+            console_path="",
+            plugged=tuple(nic.port_id for nic in server.nics),
+        )
 
 
 def start(house: House) -> None:

@@ -9,19 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
+from clearsky.identity import service as identity
+from clearsky.network import service as network
 from starlette.testclient import TestClient
 
 from clearsky import app, config, simulation
-from clearsky.agent.driver.fake import FakeAgent
 from clearsky.db.tables import load_all
 from clearsky.house import House
-from clearsky.identity import service as identity
-from clearsky.network import service as network
+from clearsky.simulation import FakeAgent
 from clearsky.work import queue
 from clearsky.work.worker import run_until_idle
 
-ADMIN_PASSWORD = "admin-secret"  # noqa: S105
-PASSWORD = "a-secret"  # noqa: S105
+ADMIN_PASSWORD = "admin-secret"
+PASSWORD = "a-secret"
 
 
 @dataclass
@@ -113,12 +113,6 @@ def _user(admin: Client, name: str, project: str, role: str) -> None:
     role_id = admin.get(f"/identity/v3/roles?name={role}").json()["roles"][0]["id"]
     answer = admin.put(f"/identity/v3/projects/{project_id}/users/{user_id}/roles/{role_id}")
     assert answer.status_code == 204, answer.text
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database"
-    )
 
 
 @pytest.fixture
