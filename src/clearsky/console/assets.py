@@ -26,7 +26,7 @@ def ensure(config: Config) -> Path:
     if (found := folder(config)) is not None:
         return found
     config.state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="novnc-", dir="/tmp") as work:  # noqa: S108 - apt's own user needs it
+    with tempfile.TemporaryDirectory(prefix="novnc-", dir="/tmp") as work:
         Path(work).chmod(0o755)
         subprocess.run(
             ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", "novnc"],

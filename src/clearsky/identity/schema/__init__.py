@@ -1,0 +1,1 @@
+"""JSON Schemas of the Identity API's requests and responses."""

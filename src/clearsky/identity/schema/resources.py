@@ -1,0 +1,102 @@
+"""Domains, projects, users, groups, roles, regions, services, endpoints."""
+
+from __future__ import annotations
+
+from clearsky.identity.schema.common import (
+    FLAG,
+    ID,
+    LINKS,
+    NAME,
+    OBJECT,
+    OPTIONAL_ID,
+    SHORT_NAME,
+    TEXT,
+    index,
+    request,
+    show,
+)
+
+_TAGS = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"},
+    "maxItems": 80,
+    "uniqueItems": True,
+}
+_PASSWORD = {"type": ["string", "null"], "maxLength": 4096}
+
+_PROJECT_IN = {
+    "name": SHORT_NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "parent_id": OPTIONAL_ID, "enabled": FLAG,
+    "is_domain": FLAG, "tags": _TAGS, "options": OBJECT,
+}  # fmt: skip
+_PROJECT = {
+    "id": ID, "name": {"type": "string"}, "description": TEXT, "domain_id": {"type": ["string", "null"]},
+    "parent_id": {"type": ["string", "null"]}, "enabled": FLAG, "is_domain": FLAG, "tags": _TAGS,
+    "options": OBJECT, "links": LINKS,
+}  # fmt: skip
+_DOMAIN = {
+    name: _PROJECT[name] for name in ("id", "name", "description", "enabled", "tags", "options", "links")
+}
+_USER_IN = {
+    "name": NAME, "password": _PASSWORD, "domain_id": OPTIONAL_ID, "enabled": FLAG, "description": TEXT,
+    "email": TEXT, "default_project_id": OPTIONAL_ID, "options": OBJECT,
+}  # fmt: skip
+_USER = {
+    "id": ID, "name": NAME, "domain_id": ID, "enabled": FLAG, "options": OBJECT,
+    "password_expires_at": {"type": ["string", "null"]}, "links": LINKS,
+}  # fmt: skip
+_GROUP_IN = {"name": SHORT_NAME, "description": TEXT, "domain_id": OPTIONAL_ID}
+_GROUP = {"id": ID, "name": NAME, "description": TEXT, "domain_id": ID, "links": LINKS}
+_ROLE_IN = {"name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": OBJECT}
+_ROLE = {
+    "id": ID, "name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": OBJECT, "links": LINKS,
+}  # fmt: skip
+_REGION_ID = {"type": "string", "minLength": 1, "maxLength": 255}
+_REGION_IN = {"id": {"type": ["string", "null"], "maxLength": 255}, "description": TEXT,
+              "parent_region_id": {"type": ["string", "null"], "maxLength": 255}}  # fmt: skip
+_REGION = {"id": _REGION_ID, "description": {"type": "string"}, "parent_region_id": {"type": ["string", "null"]},
+           "links": LINKS}  # fmt: skip
+_SERVICE_IN = {"type": NAME, "name": TEXT, "description": TEXT, "enabled": FLAG}
+_SERVICE = {"id": ID, "type": NAME, "name": {"type": "string"}, "enabled": FLAG, "links": LINKS}
+_INTERFACE = {"enum": ["public", "internal", "admin"]}
+_URL = {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": r"^[a-zA-Z][a-zA-Z0-9+.-]*:.+"}
+_ENDPOINT_IN = {"service_id": ID, "interface": _INTERFACE, "url": _URL, "region_id": TEXT, "region": TEXT,
+                "enabled": FLAG, "name": TEXT}  # fmt: skip
+_ENDPOINT = {"id": ID, "service_id": ID, "interface": _INTERFACE, "url": {"type": "string"}, "enabled": FLAG,
+             "region_id": TEXT, "region": TEXT, "links": LINKS}  # fmt: skip
+
+CREATE = {
+    "domain": request("domain", _PROJECT_IN, ("name",)),
+    "project": request("project", _PROJECT_IN, ("name",)),
+    "user": request("user", _USER_IN, ("name",)),
+    "group": request("group", _GROUP_IN, ("name",)),
+    "role": request("role", _ROLE_IN, ("name",)),
+    "region": request("region", _REGION_IN),
+    "service": request("service", _SERVICE_IN, ("type",)),
+    "endpoint": request("endpoint", _ENDPOINT_IN, ("service_id", "interface", "url")),
+}
+UPDATE = {
+    "domain": request("domain", _PROJECT_IN),
+    "project": request("project", _PROJECT_IN),
+    "user": request("user", _USER_IN),
+    "group": request("group", _GROUP_IN),
+    "role": request("role", _ROLE_IN),
+    "region": request("region", _REGION_IN),
+    "service": request("service", _SERVICE_IN),
+    "endpoint": request("endpoint", _ENDPOINT_IN),
+}
+_SHAPES = {
+    "domain": _DOMAIN, "project": _PROJECT, "user": _USER, "group": _GROUP, "role": _ROLE, "region": _REGION,
+    "service": _SERVICE, "endpoint": _ENDPOINT,
+}  # fmt: skip
+SHOW = {name: show(name, shape) for name, shape in _SHAPES.items()}
+INDEX = {name: index(f"{name}s", shape) for name, shape in _SHAPES.items()}
+PASSWORD = request(
+    "user",
+    {
+        "password": {"type": "string", "minLength": 1, "maxLength": 4096},
+        "original_password": {"type": "string"},
+    },
+    ("password", "original_password"),
+)
+ASSIGNMENTS = index("role_assignments", {"role": OBJECT, "scope": OBJECT, "links": OBJECT})
+ROLES_OF_GRANT = index("roles", {"id": ID, "name": NAME})

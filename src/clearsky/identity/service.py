@@ -1,0 +1,207 @@
+"""What other services may ask of Identity: whose token this is, and whether a project exists."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from clearsky.caller import Caller
+from clearsky.errors import Unauthorized
+from clearsky.house import House
+from clearsky.identity import passwords, store
+from clearsky.identity import tables as t
+from clearsky.identity.tokens import Keys, Token, open_token
+
+REFUSED = "The request you have made requires authentication."
+CACHE_SIZE = 10_000
+ROLES = ("admin", "manager", "member", "reader", "service")
+IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
+CATALOG = (
+    ("identity", "keystone", "/identity"),
+    ("image", "glance", "/image"),
+    ("placement", "placement", "/placement"),
+    ("network", "neutron", "/network"),
+    ("compute", "nova", "/compute/v2.1"),
+)
+
+
+@dataclass(slots=True)
+class Cache:
+    """Tokens found valid by this process; all of them are forgotten when the store's revision moves."""
+
+    revision: int = -1
+    callers: OrderedDict[str, Caller] = field(default_factory=OrderedDict)
+
+
+def keys(house: House) -> Keys:
+    found: Keys = house.cache("identity.keys", lambda: Keys(house.config.state / "fernet-keys"))
+    return found
+
+
+def validate(house: House, text: str) -> Caller:
+    """Return who is behind a token; raises Unauthorized where it is void, expired or revoked.
+
+    One small query for a token seen before: the revision, so that a revocation by any process counts at once.
+    """
+    cache: Cache = house.cache("identity.tokens", Cache)
+    with house.db.read() as c:
+        revision = store.revision(c)
+        if revision != cache.revision:
+            cache.callers.clear()
+            cache.revision = revision
+        caller = cache.callers.get(text)
+        if caller is None:
+            caller = resolve(c, open_token(keys(house), text))
+            cache.callers[text] = caller
+            if len(cache.callers) > CACHE_SIZE:
+                cache.callers.popitem(last=False)
+    if caller.expires_at <= time.time():
+        cache.callers.pop(text, None)
+        raise Unauthorized(REFUSED)
+    return caller
+
+
+def resolve(c: Connection, token: Token) -> Caller:
+    """Look up what a token stands for now; raises Unauthorized where something of it is gone or disabled."""
+    user = c.execute(select(t.users).where(t.users.c.id == token.user_id)).first()
+    if user is None or not user.enabled or token.issued_at < user.valid_from:
+        raise Unauthorized(REFUSED)
+    if not _enabled(c, user.domain_id) or store.is_revoked(c, token.audit_ids):
+        raise Unauthorized(REFUSED)
+    common: dict[str, Any] = {
+        "user_id": user.id,
+        "user_name": user.name,
+        "user_domain_id": user.domain_id,
+        "expires_at": token.expires_at,
+        "token": token,
+    }
+    if not token.scope:
+        return Caller(**common)
+    scope_id = token.scope_id
+    if token.scope in ("project", "domain"):
+        row = c.execute(select(t.projects).where(t.projects.c.id == scope_id)).first()
+        if row is None or not row.enabled or (not row.is_domain and not _enabled(c, row.domain_id)):
+            raise Unauthorized(REFUSED)
+        if token.scope == "project":
+            common |= {"project_id": row.id, "project_name": row.name, "project_domain_id": row.domain_id}
+        else:
+            common |= {"domain_id": row.id}
+    else:
+        common |= {"system": True}
+    roles = store.roles_on(c, user.id, token.scope, scope_id)
+    if not roles:
+        raise Unauthorized(REFUSED)
+    return Caller(**common, roles=tuple(sorted(roles.values())))
+
+
+def _enabled(c: Connection, domain_id: str) -> bool:
+    query = select(t.projects.c.enabled).where(t.projects.c.id == domain_id)
+    return bool(c.execute(query).scalar())
+
+
+def project_exists(house: House, project_id: str) -> bool:
+    with house.db.read() as c:
+        query = select(t.projects.c.id).where(
+            t.projects.c.id == project_id, t.projects.c.is_domain.is_(False)
+        )
+        return c.execute(query).first() is not None
+
+
+def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) -> None:
+    """Make what must be there before the first request: keys, domain, roles, administrator, catalog. Idempotent.
+
+    An administrator who exists keeps the password; endpoints follow `endpoint` when the address has changed.
+    """
+    keys(house).ensure()
+    with house.db.write() as c:
+        if store.revision(c) == 0:
+            store.bump(c)
+        _domain(c)
+        role_ids = {name: _role(c, name) for name in ROLES}
+        for prior, implied in IMPLIED:
+            _imply(c, role_ids[prior], role_ids[implied])
+        project = store.project_named(c, "admin", "default") or store.create(
+            c, t.projects, _project("admin", "default", "The operators' own project"), "project"
+        )
+        user = store.user_named(c, "admin", "default")
+        if user is None:
+            stored = passwords.hash_password(house.config.identity, admin_password)
+            values = {
+                "id": uuid.uuid4().hex,
+                "name": "admin",
+                "domain_id": "default",
+                "password_hash": stored,
+            }
+            user = store.create(c, t.users, values | {"options": {}, "extra": {}}, "user")
+        for kind, target in (("project", project.id), ("system", store.SYSTEM), ("domain", "default")):
+            actor = {
+                "actor_type": "user",
+                "actor_id": user.id,
+                "role_id": role_ids["admin"],
+                "inherited": False,
+            }
+            store.assign(c, actor | {"target_type": kind, "target_id": target})
+        if not c.execute(select(t.regions).where(t.regions.c.id == region)).first():
+            store.create(c, t.regions, {"id": region}, "region")
+        for kind, name, path in CATALOG:
+            _service(c, kind, name, endpoint + path, region)
+
+
+def _project(name: str, domain_id: str, description: str = "") -> dict[str, Any]:
+    return {
+        "id": uuid.uuid4().hex,
+        "name": name,
+        "domain_id": domain_id,
+        "parent_id": domain_id,
+        "description": description,
+        "tags": [],
+        "options": {},
+        "extra": {},
+    }
+
+
+def _domain(c: Connection) -> None:
+    if store.domain_named(c, "Default") is None:
+        values = _project("Default", store.DOMAIN_ROOT, "The default domain")
+        store.create(
+            c, t.projects, values | {"id": "default", "is_domain": True, "parent_id": None}, "domain"
+        )
+
+
+def _role(c: Connection, name: str) -> str:
+    row = store.role_named(c, name) or store.create(
+        c, t.roles, {"id": uuid.uuid4().hex, "name": name, "options": {"immutable": True}}, "role"
+    )
+    return str(row.id)
+
+
+def _imply(c: Connection, prior: str, implied: str) -> None:
+    if (prior, implied) not in store.implications(c):
+        c.execute(t.implied_roles.insert().values(prior_role_id=prior, implied_role_id=implied))
+
+
+def _service(c: Connection, kind: str, name: str, url: str, region: str) -> None:
+    row = c.execute(select(t.services).where(t.services.c.type == kind)).first() or store.create(
+        c, t.services, {"id": uuid.uuid4().hex, "type": kind, "name": name}, "service"
+    )
+    for interface in ("public", "internal", "admin"):
+        found = c.execute(
+            select(t.endpoints).where(
+                t.endpoints.c.service_id == row.id, t.endpoints.c.interface == interface
+            )
+        ).first()
+        if found is None:
+            values = {
+                "id": uuid.uuid4().hex,
+                "service_id": row.id,
+                "region_id": region,
+                "interface": interface,
+            }
+            store.create(c, t.endpoints, values | {"url": url}, "endpoint")
+        elif found.url != url:
+            store.change(c, t.endpoints, found.id, {"url": url}, "endpoint")
