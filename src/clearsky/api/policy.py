@@ -32,13 +32,12 @@ class Policy:
         conf = oslo_config.ConfigOpts()
         conf([], project="clearsky", default_config_files=[], default_config_dirs=[])
         self._enforcer = oslo_policy.Enforcer(conf, use_conf=False)
-        for rule in rules:
-            check = (overrides or {}).get(rule.name, rule.check)
-            self._enforcer.register_default(
-                oslo_policy.RuleDefault(rule.name, check, rule.description or None)
-            )
-        self._enforcer.load_rules()
-        self.names = frozenset(self._enforcer.registered_rules)
+        checks = {
+            rule.name: oslo_policy.RuleDefault(rule.name, (overrides or {}).get(rule.name, rule.check)).check
+            for rule in rules
+        }
+        self._enforcer.set_rules(oslo_policy.Rules(checks), use_conf=False)
+        self.names = frozenset(checks)
 
     def allows(self, rule: str, caller: Caller, target: dict[str, Any]) -> bool:
         """Say whether `caller` may do what `rule` names to `target` (its project_id, user_id, ...)."""

@@ -1,0 +1,1 @@
+"""The Placement service: what each host has, and who has claimed it."""

@@ -1,0 +1,54 @@
+"""Tables of the Placement service."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, Integer, String, Table
+
+from clearsky.db.types import Timestamp, metadata
+
+providers = Table(
+    "placement_providers",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("generation", BigInteger, nullable=False, default=0),
+    Column("updated_at", Timestamp, nullable=False),
+)
+
+inventories = Table(
+    "placement_inventories",
+    metadata,
+    Column("provider_id", String(36), primary_key=True),
+    Column("resource_class", String(255), primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False, default=0),
+    Column("min_unit", BigInteger, nullable=False, default=1),
+    Column("max_unit", BigInteger, nullable=False),
+    Column("step_size", BigInteger, nullable=False, default=1),
+    Column("allocation_ratio", Double, nullable=False, default=1.0),
+)
+
+provider_traits = Table(
+    "placement_provider_traits",
+    metadata,
+    Column("provider_id", String(36), primary_key=True),
+    Column("trait", String(255), primary_key=True),
+)
+
+allocations = Table(
+    "placement_allocations",
+    metadata,
+    Column("consumer_id", String(36), primary_key=True),
+    Column("provider_id", String(36), primary_key=True, index=True),
+    Column("resource_class", String(255), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+)
+
+consumers = Table(
+    "placement_consumers",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(64), nullable=False, index=True),
+    Column("user_id", String(64), nullable=False),
+    Column("generation", Integer, nullable=False, default=1),
+)
