@@ -144,6 +144,11 @@ def project_usages(c: Connection, project_id: str, user_id: str | None) -> dict[
     return {name: int(used) for name, used in c.execute(query)}
 
 
+def consumer_count(c: Connection, project_id: str) -> int:
+    query = select(func.count()).select_from(t.consumers).where(t.consumers.c.project_id == project_id)
+    return int(c.execute(query).scalar_one())
+
+
 def allocations_of(c: Connection, consumer_id: str) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for row in c.execute(select(t.allocations).where(t.allocations.c.consumer_id == consumer_id)):

@@ -89,8 +89,9 @@ def list_project_usages(call: Call) -> Reply:
     call.authorize("placement:usages", project_id=project_id)
     with call.house.db.read() as c:
         used = store.project_usages(c, project_id, call.query.get("user_id"))
+        count = store.consumer_count(c, project_id)
     if call.version >= (1, 38):
-        return Reply({"usages": {"INSTANCE": used | {"consumer_count": 1}} if used else {}})
+        return Reply({"usages": {"INSTANCE": used | {"consumer_count": count}} if used else {}})
     return Reply({"usages": used})
 
 

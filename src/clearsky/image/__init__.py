@@ -1,0 +1,1 @@
+"""The Image service (Glance's API): what servers boot from."""

@@ -1,0 +1,86 @@
+"""Members: the projects that a shared image is shared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clearsky.api.call import Call, Reply
+from clearsky.api.routing import Routes
+from clearsky.errors import Forbidden, NotFound
+from clearsky.image import schema, store
+from clearsky.image.api.images import iso, owned
+
+routes = Routes()
+_ALL = "/v2/images/{image_id}/members"
+_ONE = _ALL + "/{member_id}"
+
+
+def view(row: Any) -> dict[str, Any]:
+    return {
+        "image_id": row.image_id,
+        "member_id": row.member_id,
+        "status": row.status,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "schema": "/v2/schemas/member",
+    }
+
+
+def _shared(row: Any) -> None:
+    if row.visibility != "shared":
+        raise Forbidden(f"Image {row.id} is {row.visibility}: only a shared one has members")
+
+
+@routes.get(_ALL, rule="get_members", response=schema.MEMBERS)
+def list_members(call: Call) -> Reply:
+    """List the members: all for the owner, oneself for a member."""
+    with call.house.db.read() as c:
+        image = store.get(c, call.scope, call.params["image_id"])
+        if image.visibility != "shared":
+            raise NotFound(f"Image {image.id} is {image.visibility}: only a shared one has members")
+        rows = store.members(c, image.id)
+    mine = [r for r in rows if call.scope in (None, image.owner, r.member_id)]
+    return Reply({"members": [view(row) for row in mine], "schema": "/v2/schemas/members"})
+
+
+@routes.post(_ALL, rule="add_member", request=schema.MEMBER_CREATE, response=schema.MEMBER)
+def create_member(call: Call) -> Reply:
+    """Share the image with a project."""
+    with call.house.db.write() as c:
+        image = owned(c, call, "add_member")
+        _shared(image)
+        row = store.add_member(c, image.id, call.body["member"])
+    return Reply(view(row))
+
+
+@routes.get(_ONE, rule="get_members", response=schema.MEMBER)
+def show_member(call: Call) -> Reply:
+    """Show one member."""
+    with call.house.db.read() as c:
+        image = store.get(c, call.scope, call.params["image_id"])
+        row = store.member(c, image.id, call.params["member_id"])
+        if call.scope not in (None, image.owner, row.member_id):
+            raise NotFound(f"{row.member_id} is not a member of image {image.id}")
+    return Reply(view(row))
+
+
+@routes.put(_ONE, rule="modify_member", request=schema.MEMBER_UPDATE, response=schema.MEMBER)
+def update_member(call: Call) -> Reply:
+    """Accept or reject an image: the member's own decision."""
+    with call.house.db.write() as c:
+        image = store.get(c, call.scope, call.params["image_id"])
+        row = store.member(c, image.id, call.params["member_id"])
+        if call.scope not in (None, row.member_id):
+            raise Forbidden("Only the member itself decides about its status.")
+        row = store.set_member(c, image.id, row.member_id, call.body["status"])
+    return Reply(view(row))
+
+
+@routes.delete(_ONE, rule="delete_member")
+def delete_member(call: Call) -> Reply:
+    """Stop sharing the image with a project."""
+    with call.house.db.write() as c:
+        image = owned(c, call, "delete_member")
+        _shared(image)
+        store.remove_member(c, image.id, call.params["member_id"])
+    return Reply()

@@ -1,0 +1,42 @@
+"""Tables of the Image service."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table
+
+from clearsky.db.types import Json, Timestamp, metadata
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255)),
+    Column("owner", String(64), nullable=False, index=True),
+    Column("status", String(20), nullable=False, default="queued"),
+    Column("visibility", String(10), nullable=False, default="shared"),
+    Column("disk_format", String(20)),
+    Column("container_format", String(20)),
+    Column("min_disk", Integer, nullable=False, default=0),
+    Column("min_ram", Integer, nullable=False, default=0),
+    Column("protected", Boolean, nullable=False, default=False),
+    Column("os_hidden", Boolean, nullable=False, default=False),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_value", String(128)),
+    Column("tags", Json, nullable=False),
+    Column("properties", Json, nullable=False),
+    Column("created_at", Timestamp, nullable=False, index=True),
+    Column("updated_at", Timestamp, nullable=False),
+)
+"""status: queued, saving, active, deactivated, deleting. The row goes only after the bytes."""
+
+members = Table(
+    "image_members",
+    metadata,
+    Column("image_id", String(36), primary_key=True),
+    Column("member_id", String(64), primary_key=True, index=True),
+    Column("status", String(10), nullable=False, default="pending"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+)
