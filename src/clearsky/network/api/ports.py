@@ -1,0 +1,321 @@
+"""Ports."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from clearsky.api.call import Call, Reply
+from clearsky.api.routing import Routes
+from clearsky.errors import Conflict, Invalid, NotFound
+from clearsky.network import addressing, portmaking, store
+from clearsky.network import tables as t
+from clearsky.network.api import kit
+from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
+
+routes = Routes()
+_MAC = {"type": "string", "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}
+_FIXED = {
+    "type": ["array", "null"],
+    "maxItems": 20,
+    "items": {
+        "type": "object",
+        "properties": {"subnet_id": kit.UUID, "ip_address": kit.TEXT},
+        "additionalProperties": False,
+    },
+}
+_PAIRS = {
+    "type": ["array", "null"],
+    "maxItems": 50,
+    "items": {
+        "type": "object",
+        "properties": {
+            "ip_address": kit.TEXT,
+            "mac_address": {"type": ["string", "null"], "pattern": _MAC["pattern"]},
+        },
+        "required": ["ip_address"],
+        "additionalProperties": False,
+    },
+}
+_OPTIONS = {
+    "type": ["array", "null"],
+    "maxItems": 20,
+    "items": {
+        "type": "object",
+        "properties": {
+            "opt_name": {"type": "string", "minLength": 1, "maxLength": 64},
+            "opt_value": {"type": ["string", "null"], "maxLength": 255},
+            "ip_version": {"enum": [4, 6, "4", "6"]},
+        },
+        "required": ["opt_name", "opt_value"],
+        "additionalProperties": False,
+    },
+}
+_UPDATE = {
+    "admin_state_up": kit.FLAG,
+    "device_id": kit.TEXT,
+    "device_owner": kit.TEXT,
+    "fixed_ips": _FIXED,
+    "mac_address": _MAC,
+    "security_groups": {"type": ["array", "null"], "items": kit.UUID, "maxItems": 50},
+    "port_security_enabled": kit.FLAG,
+    "allowed_address_pairs": _PAIRS,
+    "extra_dhcp_opts": _OPTIONS,
+    "binding:host_id": {"type": ["string", "null"], "maxLength": 255},
+    "binding:profile": {"type": ["object", "null"]},
+    "binding:vnic_type": {"enum": ["normal"]},
+}
+_CREATE = _UPDATE | {"network_id": kit.UUID}
+
+
+def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
+    ids = [row.id for row in rows]
+    addresses, groups = store.addresses_of(c, ids), store.groups_of(c, ids)
+    admin = call.may("network:admin_attributes")
+    return [_one(row, addresses.get(row.id, []), groups.get(row.id, []), admin) for row in rows]
+
+
+def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict[str, Any]:
+    shown = kit.standard(row) | {
+        "network_id": row.network_id,
+        "mac_address": row.mac_address,
+        "admin_state_up": row.admin_state_up,
+        "status": "ACTIVE" if row.up else "DOWN",
+        "device_id": row.device_id,
+        "device_owner": row.device_owner,
+        "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in addresses],
+        "security_groups": groups,
+        "port_security_enabled": row.port_security_enabled,
+        "allowed_address_pairs": row.allowed_address_pairs,
+        "extra_dhcp_opts": row.extra_dhcp_opts,
+        "binding:vnic_type": row.vnic_type,
+    }
+    if admin:
+        shown |= {
+            "binding:host_id": row.host,
+            "binding:profile": row.binding_profile,
+            "binding:vif_type": "ovs" if row.host else "unbound",
+            "binding:vif_details": {"port_filter": True} if row.host else {},
+        }
+    return shown
+
+
+PORT = kit.Resource(
+    "port", "ports", t.ports, view, _CREATE, _UPDATE, required=("network_id",),
+    aliases={"binding:host_id": "host", "binding:vnic_type": "vnic_type"},
+)  # fmt: skip
+_SHOWN = PORT.shown()
+
+
+def _columns(c: Connection, call: Call, body: dict[str, Any], mac: str | None) -> dict[str, Any]:
+    columns = {
+        name: body[name] for name in ("name", "description", "device_id", "device_owner") if name in body
+    }
+    for name in ("admin_state_up", "port_security_enabled"):
+        if name in body:
+            columns[name] = kit.truth(body[name])
+    if "mac_address" in body:
+        columns["mac_address"] = body["mac_address"].lower()
+        if int(columns["mac_address"][1], 16) & 1:
+            raise Invalid(
+                f"mac_address = {body['mac_address']}: that is a multicast address.", kind="InvalidInput"
+            )
+    if "allowed_address_pairs" in body:
+        columns["allowed_address_pairs"] = [
+            _pair(pair, mac or "") for pair in body["allowed_address_pairs"] or []
+        ]
+    if "extra_dhcp_opts" in body:
+        columns["extra_dhcp_opts"] = [
+            _option(item) for item in body["extra_dhcp_opts"] or [] if item["opt_value"] is not None
+        ]
+    kit.only_admins(call, {k: v for k, v in body.items() if v}, "binding:host_id", "binding:profile")
+    if "binding:host_id" in body:
+        columns["host"] = body["binding:host_id"] or ""
+    if "binding:profile" in body:
+        columns["binding_profile"] = body["binding:profile"] or {}
+    if columns.get("device_owner", "").startswith("network:") and not call.caller.is_admin:
+        raise Invalid(
+            f"device_owner = {columns['device_owner']!r}: the cloud's own ports are made by the cloud.",
+            kind="InvalidInput",
+        )
+    return columns
+
+
+def _pair(pair: dict[str, Any], mac: str) -> dict[str, Any]:
+    try:
+        ipaddress.ip_network(pair["ip_address"], strict=False)
+    except ValueError as error:
+        raise Invalid(
+            f"'{pair['ip_address']}' is neither a valid IP address, nor is it a valid IP subnet.",
+            kind="HTTPBadRequest",
+        ) from error
+    return {"ip_address": pair["ip_address"], "mac_address": (pair.get("mac_address") or mac).lower()}
+
+
+def _option(item: dict[str, Any]) -> dict[str, Any]:
+    if not re.fullmatch(r"[\w.,:/@ +\\-]*", str(item["opt_value"])) or not re.fullmatch(
+        r"[\w-]+", item["opt_name"]
+    ):
+        raise Invalid(
+            f"extra_dhcp_opts: {item['opt_name']}={item['opt_value']!r} has characters that no option has.",
+            kind="InvalidInput",
+        )
+    return {
+        "opt_name": item["opt_name"],
+        "opt_value": item["opt_value"],
+        "ip_version": int(item.get("ip_version", 4)),
+    }
+
+
+def _groups(c: Connection, call: Call, ids: list[str] | None) -> list[str] | None:
+    if ids is None:
+        return None
+    for id in ids:
+        store.get(c, t.security_groups, call.scope, id)
+    return ids
+
+
+def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
+    network = store.get(c, t.networks, call.scope, body["network_id"])
+    if network.external and call.scope is not None and network.project_id != call.scope:
+        raise NotFound(f"Network {network.id} could not be found.", kind="NetworkNotFound")
+    if call.scope is not None and network.project_id != call.scope:
+        kit.only_admins(call, body, "mac_address", "port_security_enabled", "allowed_address_pairs")
+    columns = _columns(c, call, body, body.get("mac_address")) | {"project_id": kit.owner_of(call, body)}
+    columns.setdefault("allowed_address_pairs", [])
+    columns.setdefault("mac_address", portmaking.free_mac(c, network.id))
+    for pair in columns["allowed_address_pairs"]:
+        pair["mac_address"] = pair["mac_address"] or columns["mac_address"]
+    if (
+        columns["allowed_address_pairs"]
+        and columns.get("port_security_enabled", network.port_security_enabled) is False
+    ):
+        raise Conflict(
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            kind="AddressPairAndPortSecurityRequired",
+        )
+    return portmaking.create(
+        c, call.house, network, columns,
+        fixed_ips=body.get("fixed_ips"), security_group_ids=_groups(c, call, body.get("security_groups")),
+    )  # fmt: skip
+
+
+@routes.post("/v2.0/ports", rule="create_port", status=201, request=PORT.creation(), response=_SHOWN)
+def create_port(call: Call) -> Reply:
+    """Create one port or several."""
+    return kit.create_all(PORT, call, lambda c, body: _create(call, c, body))
+
+
+@routes.get("/v2.0/ports", rule="get_port", response=_SHOWN)
+def list_ports(call: Call) -> Reply:
+    """List ports, also by `fixed_ips=ip_address=...` and by security group."""
+    query = select(t.ports)
+    a, g = t.addresses.c, t.port_groups.c
+    for value in call.query.getlist("fixed_ips"):
+        name, _, wanted = value.partition("=")
+        column = {"ip_address": a.ip_address, "subnet_id": a.subnet_id}.get(name)
+        if name == "ip_address_substr":
+            query = query.where(
+                t.ports.c.id.in_(select(a.port_id).where(a.ip_address.contains(wanted, autoescape=True)))
+            )
+        elif column is None:
+            raise Invalid(
+                f"fixed_ips={value!r}: filter by ip_address=, ip_address_substr= or subnet_id=",
+                kind="InvalidInput",
+            )
+        else:
+            query = query.where(t.ports.c.id.in_(select(a.port_id).where(column == wanted)))
+    if groups := call.query.getlist("security_groups"):
+        query = query.where(t.ports.c.id.in_(select(g.port_id).where(g.security_group_id.in_(groups))))
+    rest = [(k, v) for k, v in call.query.multi_items() if k not in ("fixed_ips", "security_groups")]
+    call.query = type(call.query)(rest)
+    return kit.listed(PORT, call, query)
+
+
+@routes.get("/v2.0/ports/{id}", rule="get_port", response=_SHOWN)
+def show_port(call: Call) -> Reply:
+    """Show a port."""
+    return kit.show(PORT, call)
+
+
+@routes.put("/v2.0/ports/{id}", rule="update_port", request=PORT.changing(), response=_SHOWN)
+def update_port(call: Call) -> Reply:
+    """Update a port."""
+    body = call.body["port"]
+    with call.house.db.write() as c:
+        row = kit.writable(c, PORT, call, "update", call.params["id"])
+        columns = _columns(c, call, body, row.mac_address)
+        if columns.get("mac_address", row.mac_address) != row.mac_address:
+            _change_mac(c, call, row, columns["mac_address"])
+        row = store.change(c, t.ports, row.id, columns)
+        if body.get("fixed_ips") is not None:
+            _readdress(c, row, body["fixed_ips"])
+        _regroup(c, call, row, body)
+        shown = view(c, [row], call)[0]
+        store.sync(c, call.request_id)
+    return Reply({"port": shown})
+
+
+def _change_mac(c: Connection, call: Call, row: Any, mac: str) -> None:
+    kit.only_admins(call, {"mac_address": mac}, "mac_address")
+    if row.host:
+        raise Conflict(
+            f"Unable to complete operation on port {row.id}: it is bound, its MAC cannot change.",
+            kind="PortBound",
+        )
+    p = t.ports.c
+    if c.execute(select(p.id).where(p.network_id == row.network_id, p.mac_address == mac)).first():
+        raise Conflict(
+            f"The mac address {mac} is in use on network {row.network_id}.", kind="MacAddressInUse"
+        )
+
+
+def _readdress(c: Connection, row: Any, wanted: list[dict[str, str]]) -> None:
+    """Give the port these addresses; those it has already stay its own meanwhile."""
+    if row.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY) and not wanted:
+        raise Invalid(f"Port {row.id} is a router's: it needs an address.", kind="InvalidInput")
+    c.execute(delete(t.addresses).where(t.addresses.c.port_id == row.id))
+    addressing.assign(
+        c, row.id, addressing.choose(c, row.network_id, row.mac_address, wanted, row.device_owner)
+    )
+    left = {a.ip_address for a in store.addresses_of(c, [row.id]).get(row.id, [])}
+    f = t.floating_ips.c
+    for floating in c.execute(select(t.floating_ips).where(f.port_id == row.id)).all():
+        if floating.fixed_ip_address not in left:
+            free = {"port_id": None, "fixed_ip_address": None, "router_id": None}
+            store.change(c, t.floating_ips, floating.id, free)
+
+
+def _regroup(c: Connection, call: Call, row: Any, body: dict[str, Any]) -> None:
+    groups = _groups(c, call, body.get("security_groups"))
+    have = store.groups_of(c, [row.id]).get(row.id, [])
+    if not row.port_security_enabled and (groups or (have and groups is None)):
+        raise Conflict(
+            "Port has security group associated. Cannot disable port security or ip address until security group is removed.",
+            kind="PortSecurityPortHasSecurityGroup",
+        )
+    if not row.port_security_enabled and row.allowed_address_pairs:
+        raise Conflict(
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            kind="AddressPairAndPortSecurityRequired",
+        )
+    if groups is not None:
+        store.set_groups(c, row.id, groups)
+
+
+@routes.delete("/v2.0/ports/{id}", rule="delete_port")
+def delete_port(call: Call) -> Reply:
+    """Delete a port that is not a router's."""
+    with call.house.db.write() as c:
+        row = kit.writable(c, PORT, call, "delete", call.params["id"])
+        if row.device_owner.startswith("network:") and row.device_id:
+            raise Conflict(
+                f"Port {row.id} cannot be deleted directly via the port API: has device owner {row.device_owner} ({row.device_id}).",
+                kind="ServicePortInUse",
+            )
+        store.remove_port(c, row.id)
+        store.sync(c, call.request_id)
+    return Reply()

@@ -1,0 +1,1 @@
+"""Network engines behind one interface."""

@@ -1,0 +1,114 @@
+"""What a network engine is to carry: a picture of everything, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    id: str
+    name: str
+    admin_state_up: bool
+    mtu: int
+    network_type: str
+    physical_network: str | None
+    segmentation_id: int | None
+    external: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    id: str
+    network_id: str
+    ip_version: int
+    cidr: str
+    gateway_ip: str | None
+    enable_dhcp: bool
+    ipv6_ra_mode: str | None
+    ipv6_address_mode: str | None
+    dns_nameservers: tuple[str, ...]
+    host_routes: tuple[tuple[str, str], ...]
+    """(destination, next hop)"""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedIp:
+    subnet_id: str
+    ip_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    id: str
+    network_id: str
+    name: str
+    mac_address: str
+    admin_state_up: bool
+    device_id: str
+    device_owner: str
+    host: str
+    port_security_enabled: bool
+    fixed_ips: tuple[FixedIp, ...]
+    security_group_ids: tuple[str, ...]
+    allowed_address_pairs: tuple[tuple[str, str], ...]
+    """(MAC, address or range)"""
+    extra_dhcp_opts: tuple[tuple[str, str, int], ...] = ()
+    """(option, value, IP version)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    id: str
+    name: str
+    admin_state_up: bool
+    enable_snat: bool
+    gateway_port_id: str | None
+    routes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FloatingIp:
+    id: str
+    floating_ip_address: str
+    fixed_ip_address: str
+    router_id: str
+    port_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    security_group_id: str
+    direction: str
+    ethertype: str
+    protocol: str | None
+    port_range_min: int | None
+    port_range_max: int | None
+    remote_ip_prefix: str | None
+    remote_group_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    id: str
+    stateful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    networks: tuple[Network, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    ports: tuple[Port, ...] = ()
+    routers: tuple[Router, ...] = ()
+    floating_ips: tuple[FloatingIp, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    gateway_hosts: tuple[str, ...] = ()
+    """Chassis that may carry routers' gateways."""
+
+
+ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_IP = "network:floatingip"
+METADATA = "network:distributed"

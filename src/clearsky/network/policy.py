@@ -1,0 +1,24 @@
+"""Network's rules, under upstream's names."""
+
+from __future__ import annotations
+
+from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
+
+_READER = f"{ADMIN} or role:reader"
+_MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
+_NAMES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
+
+RULES = (
+    *(Rule(f"get_{name}", _READER) for name in _NAMES),
+    *(Rule(f"{verb}_{name}", _MEMBER) for name in _NAMES for verb in ("create", "update", "delete")),
+    Rule("add_router_interface", _MEMBER),
+    Rule("remove_router_interface", _MEMBER),
+    Rule("get_extension", ANY_TOKEN),
+    Rule("get_availability_zone", _READER),
+    Rule("get_agent", ADMIN),
+    Rule("get_quota", f"{ADMIN} or (role:reader and project_id:%(project_id)s)"),
+    Rule("update_quota", ADMIN),
+    Rule("delete_quota", ADMIN),
+    Rule("get_network_ip_availability", ADMIN),
+    Rule("network:admin_attributes", ADMIN, "Attributes that only administrators set or see"),
+)

@@ -1,0 +1,156 @@
+"""Tables of the Network service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text, UniqueConstraint
+
+from clearsky.db.types import Json, Timestamp, metadata
+
+
+def _standard() -> list[Column[Any]]:
+    """What every resource has: identity, owner, words, times, and a number that grows with each change."""
+    return [
+        Column("id", String(36), primary_key=True),
+        Column("project_id", String(64), nullable=False, index=True),
+        Column("name", String(255), nullable=False, default=""),
+        Column("description", String(255), nullable=False, default=""),
+        Column("tags", Json, nullable=False, default=list),
+        Column("created_at", Timestamp, nullable=False),
+        Column("updated_at", Timestamp, nullable=False),
+        Column("revision_number", BigInteger, nullable=False, default=1),
+    ]
+
+
+networks = Table(
+    "networks",
+    metadata,
+    *_standard(),
+    Column("admin_state_up", Boolean, nullable=False, default=True),
+    Column("shared", Boolean, nullable=False, default=False),
+    Column("external", Boolean, nullable=False, default=False),
+    Column("is_default", Boolean, nullable=False, default=False),
+    Column("mtu", Integer, nullable=False),
+    Column("port_security_enabled", Boolean, nullable=False, default=True),
+    Column("dns_domain", String(255), nullable=False, default=""),
+    Column("network_type", String(16), nullable=False),
+    Column("physical_network", String(64)),
+    Column("segmentation_id", Integer),
+)
+
+subnets = Table(
+    "subnets",
+    metadata,
+    *_standard(),
+    Column("network_id", String(36), nullable=False, index=True),
+    Column("ip_version", Integer, nullable=False),
+    Column("cidr", String(64), nullable=False),
+    Column("gateway_ip", String(64)),
+    Column("enable_dhcp", Boolean, nullable=False, default=True),
+    Column("ipv6_ra_mode", String(20)),
+    Column("ipv6_address_mode", String(20)),
+    Column("allocation_pools", Json, nullable=False),
+    Column("dns_nameservers", Json, nullable=False, default=list),
+    Column("host_routes", Json, nullable=False, default=list),
+)
+
+ports = Table(
+    "ports",
+    metadata,
+    *_standard(),
+    Column("network_id", String(36), nullable=False, index=True),
+    Column("mac_address", String(17), nullable=False),
+    Column("admin_state_up", Boolean, nullable=False, default=True),
+    Column("device_id", String(255), nullable=False, default="", index=True),
+    Column("device_owner", String(255), nullable=False, default=""),
+    Column("device_index", Integer),
+    Column("up", Boolean, nullable=False, default=False),
+    Column("port_security_enabled", Boolean, nullable=False, default=True),
+    Column("allowed_address_pairs", Json, nullable=False, default=list),
+    Column("extra_dhcp_opts", Json, nullable=False, default=list),
+    Column("host", String(255), nullable=False, default=""),
+    Column("vnic_type", String(20), nullable=False, default="normal"),
+    Column("binding_profile", Json, nullable=False, default=dict),
+    Column("made_by_compute", Boolean, nullable=False, default=False),
+    UniqueConstraint("network_id", "mac_address"),
+)
+"""`up` is what the network engine says; `device_index` orders the ports of one server."""
+
+addresses = Table(
+    "port_addresses",
+    metadata,
+    Column("subnet_id", String(36), primary_key=True),
+    Column("ip_address", String(64), primary_key=True),
+    Column("port_id", String(36), nullable=False, index=True),
+    Column("position", Integer, nullable=False, default=0),
+)
+
+port_groups = Table(
+    "port_security_groups",
+    metadata,
+    Column("port_id", String(36), primary_key=True),
+    Column("security_group_id", String(36), primary_key=True, index=True),
+)
+
+routers = Table(
+    "routers",
+    metadata,
+    *_standard(),
+    Column("admin_state_up", Boolean, nullable=False, default=True),
+    Column("external_network_id", String(36)),
+    Column("enable_snat", Boolean, nullable=False, default=True),
+    Column("gateway_port_id", String(36)),
+    Column("routes", Json, nullable=False, default=list),
+)
+
+floating_ips = Table(
+    "floating_ips",
+    metadata,
+    *_standard(),
+    Column("floating_network_id", String(36), nullable=False, index=True),
+    Column("floating_ip_address", String(64), nullable=False),
+    Column("floating_port_id", String(36), nullable=False),
+    Column("port_id", String(36), index=True),
+    Column("fixed_ip_address", String(64)),
+    Column("router_id", String(36)),
+)
+
+security_groups = Table(
+    "security_groups",
+    metadata,
+    *_standard(),
+    Column("stateful", Boolean, nullable=False, default=True),
+    Column("is_default", Boolean, nullable=False, default=False),
+)
+
+rules = Table(
+    "security_group_rules",
+    metadata,
+    *_standard(),
+    Column("security_group_id", String(36), nullable=False, index=True),
+    Column("direction", String(7), nullable=False),
+    Column("ethertype", String(4), nullable=False),
+    Column("protocol", String(40)),
+    Column("port_range_min", Integer),
+    Column("port_range_max", Integer),
+    Column("remote_ip_prefix", String(64)),
+    Column("remote_group_id", String(36)),
+)
+
+quotas = Table(
+    "network_quotas",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("resource", String(64), primary_key=True),
+    Column("limit_", BigInteger, nullable=False),
+)
+
+observed = Table(
+    "network_observed",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False, default=""),
+    Column("seen_at", Timestamp, nullable=False),
+)
+"""What was last seen of the engine: `engine` holds what is wrong, empty where nothing is."""
