@@ -1,0 +1,1 @@
+"""The Compute service (Nova's API): servers, flavors, keypairs, hosts."""

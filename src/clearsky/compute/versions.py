@@ -1,0 +1,7 @@
+"""The microversions of the Compute API that are served. What each of them changed stands where it is done."""
+
+from __future__ import annotations
+
+from clearsky.api.microversions import Microversions
+
+MICROVERSIONS = Microversions("compute", (2, 1), (2, 96), "X-OpenStack-Nova-API-Version")
