@@ -24,7 +24,9 @@ SERVICES = ("identity", "placement", "image", "network", "compute")
 def open_house(config: Config) -> House:
     """Connect to the database and let every commit ring the bell of this machine."""
     house = House(config, Database(config.database_url))
-    house.db.after_commit(Bell(config.run).ring)
+    bell = Bell(config.run)
+    house.db.after_commit(bell.ring)
+    house.on_close.append(bell.close)
     return house
 
 

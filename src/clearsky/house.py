@@ -21,6 +21,14 @@ class House:
     caches: dict[str, Any] = field(default_factory=dict)
     """Per-process memory of services (token cache and the like); losing it costs time only."""
 
+    on_close: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of sockets and connections."""
+        for close in reversed(self.on_close):
+            close()
+        self.db.close()
+
     def driver(self, service: str, load: Callable[[Config], Any]) -> Any:
         """Return the back end of `service`, made by `load(config)` at its first use."""
         if service not in self.drivers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from clearsky.identity import service as identity
 from clearsky.network import service as network
@@ -34,28 +34,28 @@ class Client:
     user_id: str = ""
     default_headers: dict[str, str] = field(default_factory=dict)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
         headers = self.default_headers | (options.pop("headers", None) or {})
         if self.token:
             headers.setdefault("X-Auth-Token", self.token)
         return self.http.request(method, path, headers=headers, **options)
 
-    def get(self, path: str, **options: Any) -> httpx.Response:
+    def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("GET", path, **options)
 
-    def post(self, path: str, **options: Any) -> httpx.Response:
+    def post(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("POST", path, **options)
 
-    def put(self, path: str, **options: Any) -> httpx.Response:
+    def put(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("PUT", path, **options)
 
-    def patch(self, path: str, **options: Any) -> httpx.Response:
+    def patch(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("PATCH", path, **options)
 
-    def delete(self, path: str, **options: Any) -> httpx.Response:
+    def delete(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("DELETE", path, **options)
 
-    def head(self, path: str, **options: Any) -> httpx.Response:
+    def head(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("HEAD", path, **options)
 
 
@@ -139,7 +139,7 @@ def house(settings: config.Config, request: pytest.FixtureRequest) -> Iterator[H
     tables.drop_all(house.db.engine)
     tables.create_all(house.db.engine)
     yield house
-    house.db.close()
+    house.close()
 
 
 @pytest.fixture

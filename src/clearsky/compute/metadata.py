@@ -95,7 +95,9 @@ def _ec2(facts: Facts) -> dict[str, Any]:
 
 def network_data(ports: tuple[PortInfo, ...]) -> dict[str, Any]:
     """Return network_data.json: the guest's links, the networks on them, and DNS, true to its ports."""
-    links, networks, services = [], [], []
+    links: list[dict[str, Any]] = []
+    networks: list[dict[str, Any]] = []
+    services: list[dict[str, Any]] = []
     for port in ports:
         name = f"tap{port.id[:11]}"
         links.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from sqlalchemy import Connection, select, update
@@ -240,7 +241,7 @@ def ports_of_servers(c: Connection, server_ids: Iterable[str]) -> dict[str, list
     subnets = {row.id: row for row in store.subnets_on(c, networks)}
     port_ids = [row.id for row in rows]
     addresses, members = store.addresses_of(c, port_ids), store.groups_of(c, port_ids)
-    names = {id: row.name for id, row in store.many(c, t.security_groups, sum(members.values(), [])).items()}
+    names = {id: row.name for id, row in store.many(c, t.security_groups, chain(*members.values())).items()}
     floating: dict[str, dict[str, str]] = {}
     f = t.floating_ips.c
     for row in c.execute(select(t.floating_ips).where(f.port_id.in_(port_ids))):

@@ -33,6 +33,9 @@ class Bell:
                 except OSError:
                     continue  # a full queue: that listener is awake anyhow
 
+    def close(self) -> None:
+        self._sender.close()
+
     def listen(self, name: str) -> socket.socket:
         """Return a bound datagram socket that receives topics, newline separated."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -266,9 +266,7 @@ def list_role_assignments(call: Call) -> Reply:
     call.authorize("identity:list_role_assignments")
     effective = _flag(call, "effective")
     with call.house.db.read() as c:
-        found = [
-            row._asdict() for row in c.execute(select(t.assignments).where(_wanted(call, c, effective)))
-        ]
+        found = [row._asdict() for row in c.execute(select(t.assignments).where(_wanted(call, c, effective)))]
         if effective:
             found = _effective(c, call, found)
         if role := call.query.get("role.id"):

@@ -139,7 +139,7 @@ def _when(name: str, text: str) -> Any:
         "neq": "__ne__",
     }
     try:
-        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise Invalid(f"{name}={text!r} holds no time such as gt:2026-01-31T12:00:00Z") from error
     if operator not in compare:

@@ -117,7 +117,7 @@ def list_agents(call: Call) -> Reply:
         row = c.execute(select(t.observed).where(t.observed.c.name == "engine")).first()
     host = call.house.config.host
     alive = row is not None and time.time() - row.seen_at < 150
-    agent = {
+    agent: dict[str, Any] = {
         "id": host,
         "agent_type": "OVN Controller Gateway agent",
         "binary": "ovn-controller",

@@ -131,7 +131,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     own = [a for a in store.addresses_of(c, [port.id]).get(port.id, []) if ":" not in a.ip_address]
     if not own:
         raise Invalid(f"Bad floatingip request: Network {network.id} has no IPv4 subnet.", kind="BadRequest")
-    columns = {
+    columns: dict[str, Any] = {
         "project_id": project_id,
         "description": body.get("description", ""),
         "floating_network_id": network.id,
@@ -171,7 +171,7 @@ def update_floating_ip(call: Call) -> Reply:
     body = call.body["floatingip"]
     with call.house.db.write() as c:
         row = kit.writable(c, FLOATING, call, "update", call.params["id"])
-        columns = {"description": body["description"]} if "description" in body else {}
+        columns: dict[str, Any] = {"description": body["description"]} if "description" in body else {}
         if "port_id" in body or "fixed_ip_address" in body:
             target = body if "port_id" in body else body | {"port_id": row.port_id}
             columns |= _target(c, call, row, target)

@@ -79,7 +79,7 @@ _SHOWN = NETWORK.shown()
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:
-    columns = {name: body[name] for name in ("name", "description") if name in body}
+    columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
     for name in ("admin_state_up", "shared", "is_default", "port_security_enabled"):
         if name in body:
             columns[name] = kit.truth(body[name])

@@ -111,7 +111,7 @@ _SHOWN = PORT.shown()
 
 
 def _columns(c: Connection, call: Call, body: dict[str, Any], mac: str | None) -> dict[str, Any]:
-    columns = {
+    columns: dict[str, Any] = {
         name: body[name] for name in ("name", "description", "device_id", "device_owner") if name in body
     }
     for name in ("admin_state_up", "port_security_enabled"):

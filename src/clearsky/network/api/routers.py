@@ -86,7 +86,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     project_id = kit.owner_of(call, body)
     quotas.check(c, call.house, project_id, "router")
     quotas.check_datapaths(c, call.house)
-    columns = {name: body[name] for name in ("name", "description") if name in body}
+    columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
     columns |= {"project_id": project_id, "admin_state_up": kit.truth(body.get("admin_state_up", True))}
     row = store.create(c, t.routers, columns)
     if body.get("external_gateway_info"):
@@ -162,7 +162,7 @@ def update_router(call: Call) -> Reply:
     body = call.body["router"]
     with call.house.db.write() as c:
         row = kit.writable(c, ROUTER, call, "update", call.params["id"])
-        columns = {name: body[name] for name in ("name", "description") if name in body}
+        columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
         if "admin_state_up" in body:
             columns["admin_state_up"] = kit.truth(body["admin_state_up"])
         if "routes" in body:

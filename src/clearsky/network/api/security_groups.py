@@ -83,7 +83,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     quotas.check(c, call.house, project_id, "security_group")
     quotas.check(c, call.house, project_id, "security_group_rule", 2)
-    columns = {name: body[name] for name in ("name", "description") if name in body}
+    columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
     row = store.create(
         c,
         t.security_groups,
@@ -143,7 +143,7 @@ def update_group(call: Call) -> Reply:
                 f"Updating default security group {row.id}'s name is not allowed.",
                 kind="SecurityGroupCannotUpdateDefault",
             )
-        columns = {name: body[name] for name in ("name", "description") if name in body}
+        columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
         if "stateful" in body and kit.truth(body["stateful"]) != row.stateful:
             _unused(c, row)
             columns["stateful"] = kit.truth(body["stateful"])
@@ -262,7 +262,7 @@ def _create_rule(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         store.get(c, t.security_groups, call.scope, body["remote_group_id"])
     if prefix:
         prefix = _prefix(prefix, ethertype)
-    columns = {
+    columns: dict[str, Any] = {
         "project_id": group.project_id,
         "description": body.get("description", ""),
         "security_group_id": group.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -46,7 +47,7 @@ _PLAIN = ("network_id", "ip_version", "cidr", "gateway_ip", "enable_dhcp", "ipv6
 
 
 def view(_c: Connection, rows: list[Any], _call: Call) -> list[dict[str, Any]]:
-    nothing = {"subnetpool_id": None, "service_types": []}
+    nothing: dict[str, Any] = {"subnetpool_id": None, "service_types": []}
     return [kit.standard(row) | {name: getattr(row, name) for name in _PLAIN} | nothing for row in rows]
 
 
@@ -103,7 +104,7 @@ def _check_pools(net: Any, pools: list[dict[str, str]], gateway: str | None) -> 
             )
         spans.append((start, end))
     spans.sort()
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         if start <= end:
             raise Conflict(
                 f"Found overlapping allocation pools at {start}.", kind="OverlappingAllocationPools"
@@ -144,7 +145,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     gateway = _gateway(body, net)
     if body.get("allocation_pools"):
         _check_pools(net, body["allocation_pools"], gateway)
-    columns = {
+    columns: dict[str, Any] = {
         name: body[name]
         for name in (
             "name",
@@ -249,7 +250,7 @@ def update_subnet(call: Call) -> Reply:
         row = kit.writable(c, SUBNET, call, "update", call.params["id"])
         net = ipaddress.ip_network(row.cidr)
         _check_common(body, row.ip_version)
-        columns = {
+        columns: dict[str, Any] = {
             name: body[name]
             for name in ("name", "description", "dns_nameservers", "host_routes", "allocation_pools")
             if name in body

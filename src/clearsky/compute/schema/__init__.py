@@ -1,0 +1,1 @@
+"""JSON Schemas of the Compute API; lifetimes of properties are microversions."""
