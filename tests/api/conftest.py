@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from clearsky.identity import service as identity
-from clearsky.network import service as network
 from starlette.testclient import TestClient
 
 from clearsky import app, config, simulation
 from clearsky.db.tables import load_all
 from clearsky.house import House
+from clearsky.identity import service as identity
+from clearsky.network import service as network
 from clearsky.simulation import FakeAgent
 from clearsky.work import queue
 from clearsky.work.worker import run_until_idle

@@ -1,0 +1,224 @@
+"""OVN: the picture is translated into northbound rows, compared with what is there, and the difference is one
+transaction. Only rows that carry our key are ever touched.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from ovs.db import idl as ovs_idl
+from ovsdbapp.backend.ovs_idl import connection, event, idlutils
+
+from clearsky.config import Config
+from clearsky.errors import Unavailable
+from clearsky.network.driver.interface import OnPorts
+from clearsky.network.model import Topology
+from clearsky.network.ovn.rows import KEY, Row
+from clearsky.network.ovn.translate import translate
+
+log = structlog.get_logger("ovn")
+TABLES = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Logical_Router_Static_Route",
+          "NAT", "DHCP_Options", "Port_Group", "ACL", "Gateway_Chassis", "DNS")  # fmt: skip
+TIMEOUT_S = 10
+
+
+class _PortEvent(event.RowEvent):  # type: ignore[misc]
+    """Every change of a logical switch port's `up`."""
+
+    def __init__(self, heard: Callable[[str, bool], None]) -> None:
+        super().__init__((self.ROW_CREATE, self.ROW_UPDATE), "Logical_Switch_Port", None)
+        self.heard = heard
+
+    def run(self, _event: str, row: Any, _old: Any) -> None:
+        key = row.external_ids.get(KEY, "")
+        if key.startswith("port-"):
+            self.heard(key.removeprefix("port-"), bool(row.up and row.up[0]))
+
+
+class OvnDriver:
+    def __init__(self, config: Config) -> None:
+        self.remote = config.northbound
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._news: dict[str, bool] = {}
+        self._told = threading.Condition()
+
+    # -- the connection -----------------------------------------------------------------------------------------
+
+    def _connect(self) -> Any:
+        if self._connection is not None:
+            return self._connection
+        try:
+            helper = idlutils.get_schema_helper(self.remote, "OVN_Northbound")
+            for table in TABLES:
+                helper.register_table(table)
+            idl = _Idl(self.remote, helper)
+            idl.notify_handler.watch_event(_PortEvent(self._heard))
+            found = connection.Connection(idl, timeout=TIMEOUT_S)
+            found.start()
+        except Exception as error:
+            raise Unavailable(
+                f"OVN's northbound database at {self.remote} cannot be reached: {error}"
+            ) from error
+        self._connection = found
+        return found
+
+    def apply(self, topology: Topology) -> int:
+        """Bring the northbound database in line with the topology; returns how many rows were written."""
+        wanted = translate(topology)
+        with self._lock:
+            idl = self._connect().idl
+            return Difference(idl, wanted).commit()
+
+    def watch(self, on_ports: OnPorts) -> Callable[[], None]:
+        """Tell `on_ports` which ports are up, in batches."""
+        stop = threading.Event()
+
+        def tell() -> None:
+            while not stop.is_set():
+                with self._told:
+                    self._told.wait_for(lambda: bool(self._news) or stop.is_set(), timeout=5)
+                    news, self._news = self._news, {}
+                if not news:
+                    self._try_connect()
+                    continue
+                try:
+                    on_ports(news)
+                except Exception:
+                    log.exception("the state of ports could not be written; trying again")
+                    with self._told:
+                        self._news = news | self._news
+                    time.sleep(1)
+
+        threading.Thread(target=tell, daemon=True).start()
+        return stop.set
+
+    def _try_connect(self) -> None:
+        try:
+            with self._lock:
+                self._connect()
+        except Unavailable as error:
+            log.warning("waiting for OVN", error=error.message)
+
+    def _heard(self, port_id: str, up: bool) -> None:
+        with self._told:
+            self._news[port_id] = up
+            self._told.notify()
+
+
+class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
+    """An IDL that hands its changes to a row event handler."""
+
+    def __init__(self, remote: str, schema: Any) -> None:
+        super().__init__(remote, schema)
+        self.notify_handler = event.RowEventHandler()
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        self.notify_handler.notify(event, row, updates)
+
+
+class Difference:
+    """What has to change so that the database holds `wanted`, in one transaction."""
+
+    def __init__(self, idl: Any, wanted: dict[str, Row]) -> None:
+        self.idl, self.wanted = idl, wanted
+        self.have: dict[str, Any] = {}
+        self.extra: list[Any] = []
+        for table in TABLES:
+            for row in idl.tables[table].rows.values():
+                key = row.external_ids.get(KEY)
+                if key is None:
+                    continue
+                if key in self.have or key not in wanted or wanted[key].table != table:
+                    self.extra.append(row)
+                else:
+                    self.have[key] = row
+        self.known = {row.uuid for row in self.have.values()}
+        self.changed = 0
+
+    def commit(self) -> int:
+        txn = ovs_idl.Transaction(self.idl)
+        rows = {key: self.have.get(key) or self._insert(txn, key) for key in self.wanted}
+        for key, want in self.wanted.items():
+            self._columns(rows[key], want)
+            for column, keys in want.refs.items():
+                self._refer(rows[key], column, [rows[one] for one in keys])
+        self._children(rows)
+        for row in self.extra:
+            self.changed += 1
+            row.delete()
+        if not self.changed:
+            txn.abort()
+            return 0
+        status = txn.commit_block()
+        if status in (txn.SUCCESS, txn.UNCHANGED):
+            return self.changed
+        raise Unavailable(
+            f"OVN's northbound database refused the change ({status}): {txn.get_error() or 'it will be tried again'}"
+        )
+
+    def _insert(self, txn: Any, key: str) -> Any:
+        self.changed += 1
+        return txn.insert(self.idl.tables[self.wanted[key].table])
+
+    def _columns(self, row: Any, want: Row) -> None:
+        fresh = want.key not in self.have
+        for column, value in want.columns.items():
+            if fresh or _plain(getattr(row, column)) != _plain(value):
+                if not fresh:
+                    self.changed += 1
+                setattr(row, column, value)
+        if not fresh and want.table == "Logical_Switch_Port":
+            for column in ("dhcpv4_options", "dhcpv6_options"):
+                if column not in want.refs and getattr(row, column):
+                    self.changed += 1
+                    setattr(row, column, [])
+
+    def _refer(self, row: Any, column: str, targets: list[Any]) -> None:
+        wanted = {target.uuid for target in targets}
+        have = {target.uuid for target in getattr(row, column)} if row.uuid in self.known else None
+        if have != wanted:
+            self.changed += have is not None
+            setattr(row, column, targets)
+
+    def _children(self, rows: dict[str, Any]) -> None:
+        """Give each parent the children that are wanted; others of ours fall out with that."""
+        wanted: dict[tuple[str, str], list[Any]] = {}
+        for key, want in self.wanted.items():
+            if want.parent is not None:
+                wanted.setdefault(want.parent, []).append(rows[key])
+        gone = {row.uuid for row in self.extra}
+        for key, want in self.wanted.items():
+            for column in _HOLDS.get(want.table, ()):
+                children = wanted.get((key, column), [])
+                if key not in self.have:
+                    if children:
+                        setattr(rows[key], column, children)
+                    continue
+                have = {child.uuid for child in getattr(rows[key], column)}
+                new = {child.uuid for child in children}
+                foreign = [child for child in getattr(rows[key], column) if not child.external_ids.get(KEY)]
+                if have - {child.uuid for child in foreign} != new or have & gone:
+                    self.changed += 1
+                    setattr(rows[key], column, [*children, *foreign])
+
+
+_HOLDS = {
+    "Logical_Switch": ("ports", "dns_records"),
+    "Logical_Router": ("ports", "static_routes", "nat"),
+    "Logical_Router_Port": ("gateway_chassis",),
+    "Port_Group": ("acls",),
+}
+
+
+def _plain(value: Any) -> Any:
+    """Make a column comparable: sets have no order, optional values are lists of at most one."""
+    if isinstance(value, list):
+        return sorted(map(str, value))
+    if isinstance(value, dict):
+        return {str(key): str(item) for key, item in value.items()}
+    return [str(value)] if value not in ("", None) else []
