@@ -203,6 +203,34 @@ def console_target(house: House, token: str) -> str:
     return str(path)
 
 
+def trace_facts(house: House, id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what is wanted and what is seen of a server, for `clearsky trace`."""
+    with house.db.read() as c:
+        row = c.execute(select(t.servers).where(s.id == id)).first()
+        if row is None:
+            return []
+        ports = network.ports_of_servers(c, [id]).get(id, [])
+        claims = placement.allocations_of(c, id)
+        pending = queue.row_of(c, "server", id)
+    wanted = {
+        "power": "gone" if row.to_delete else row.desired,
+        "host": row.host,
+        "flavor": row.flavor["name"],
+        "image": row.image_id,
+        "action": row.action,
+    }
+    seen = {
+        "power": row.power,
+        "state": f"{row.vm_state}, {row.task_state or 'nothing under way'}",
+        "ports": ", ".join(f"{port.id} {'up' if port.up else 'down'}" for port in ports) or "none",
+        "claim": claims or "none",
+        "host says": row.observed_error or "nothing is wrong",
+        "fault": row.fault["details"] if row.fault else "none",
+        "next look": "none is due" if pending is None else f"due, attempt {pending.attempt} {pending.error}",
+    }
+    return [(f"server {id} {row.name!r}: wanted", wanted), (f"server {id}: seen", seen)]
+
+
 # -- news from the network --------------------------------------------------------------------------------------
 
 

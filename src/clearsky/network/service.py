@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -319,6 +320,28 @@ def change_server_groups(house: House, caller: Caller, server_id: str, name: str
             kept = [group for group in members.get(id, []) if group != group_id]
             store.set_groups(c, id, [*kept, group_id] if add else kept)
         store.sync(c)
+
+
+def trace_facts(house: House, id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what is known of a port, for `clearsky trace`."""
+    with house.db.read() as c:
+        row = c.execute(select(t.ports).where(t.ports.c.id == id)).first()
+        if row is None:
+            return []
+        addresses = store.addresses_of(c, [id]).get(id, [])
+        engine = c.execute(select(t.observed).where(t.observed.c.name == "engine")).first()
+    facts = {
+        "network": row.network_id,
+        "owner": f"{row.device_owner} {row.device_id}",
+        "mac": row.mac_address,
+        "addresses": ", ".join(a.ip_address for a in addresses) or "none",
+        "bound to": row.host or "no host",
+        "state": "up" if row.up else "down",
+        "engine": "never compared"
+        if engine is None
+        else f"compared {time.time() - engine.seen_at:.0f} s ago",
+    }
+    return [(f"port {id}", facts)]
 
 
 # -- what a host must have --------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The operator's commands. Tenants use python-openstackclient."""

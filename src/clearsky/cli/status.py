@@ -1,0 +1,72 @@
+"""`clearsky status`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from clearsky import __version__
+from clearsky.config import Config
+
+
+def gather(config: Config) -> dict[str, Any]:
+    """Return what runs and what is wrong."""
+    from clearsky import app  # noqa: PLC0415
+    from clearsky.cli import process  # noqa: PLC0415
+    from clearsky.compute import scheduling, store  # noqa: PLC0415
+
+    pid = process.running(config, "api")
+    found: dict[str, Any] = {
+        "version": __version__,
+        "simulated": config.cloud.simulate,
+        "endpoint": config.endpoint,
+        "processes": {"api": pid},
+        "hosts": [],
+        "wrong": [],
+    }
+    if pid is None:
+        found["wrong"].append("the api does not run: `clearsky up`")
+    if not (config.state / "clearsky.db").exists() and not config.database.url:
+        found["wrong"].append(f"there is no database in {config.state}: `clearsky up`")
+        return found
+    house = app.open_house(config)
+    with house.db.read() as c:
+        for host in store.hosts(c):
+            up = scheduling.is_up(host, time.time())
+            found["hosts"].append(
+                {"name": host.name, "up": up, "enabled": host.enabled, "version": host.version}
+            )
+            if not up and pid is not None:
+                found["wrong"].append(
+                    f"host {host.name} has not reported for {time.time() - host.seen_at:.0f} s"
+                )
+    house.close()
+    return found
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(config: Config, as_json: bool) -> None:
+    """Say what runs, and what is wrong. The exit status is 1 where something is."""
+    from clearsky.cli.up import simulated  # noqa: PLC0415
+
+    found = gather(simulated(config))
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        kind = "SIMULATED cloud" if found["simulated"] else "cloud"
+        click.echo(f"Clearsky {found['version']}, {kind} at {found['endpoint']}")
+        for name, pid in found["processes"].items():
+            click.echo(f"  {name:10} {'pid ' + str(pid) if pid else 'not running'}")
+        for host in found["hosts"]:
+            click.echo(
+                f"  host {host['name']}: {'up' if host['up'] else 'DOWN'}{'' if host['enabled'] else ', disabled'}"
+            )
+        for wrong in found["wrong"]:
+            click.echo(f"  wrong: {wrong}")
+    sys.exit(1 if found["wrong"] else 0)

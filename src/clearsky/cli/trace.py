@@ -1,0 +1,48 @@
+"""`clearsky trace`: the story of a resource or a request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from clearsky.config import Config
+
+
+@click.command("trace")
+@click.argument("what", metavar="ID")
+@click.pass_obj
+def command(config: Config, what: str) -> None:
+    """Print the steps that were taken for a server, a port or a request (req-...), and what is wanted and seen."""
+    from clearsky import app  # noqa: PLC0415
+    from clearsky.cli.up import simulated  # noqa: PLC0415
+    from clearsky.compute import service as compute  # noqa: PLC0415
+    from clearsky.network import service as network  # noqa: PLC0415
+    from clearsky.work import journal  # noqa: PLC0415
+
+    house = app.open_house(simulated(config))
+    try:
+        steps = journal.of(house.db, what)
+        facts: list[tuple[str, dict[str, Any]]] = [
+            *compute.trace_facts(house, what),
+            *network.trace_facts(house, what),
+        ]
+        if not steps and not facts:
+            raise click.ClickException(
+                f"nothing is known of {what}: give the id of a server or a port, or a request id"
+            )
+        for title, values in facts:
+            click.echo(title)
+            for name, value in values.items():
+                click.echo(f"  {name:16} {value}")
+        if steps:
+            click.echo("steps")
+        for one in steps:
+            moment = datetime.fromtimestamp(one.started_at, UTC).strftime("%H:%M:%S.%f")[:-3]
+            told = f"  {moment} {one.duration_s * 1000:9.1f} ms  {one.outcome:6} {one.step}"
+            click.echo(
+                " ".join(part for part in (told, f"({one.host})" if one.host else "", one.detail) if part)
+            )
+    finally:
+        house.close()
