@@ -18,5 +18,8 @@ def _no_foreign_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database"
+        "--database",
+        default="sqlite",
+        choices=["sqlite", "postgresql"],
+        help="what the api tests run on; PostgreSQL is started by them",
     )

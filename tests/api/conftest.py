@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -126,13 +130,39 @@ def settings(tmp_path: Path) -> config.Config:
     )
 
 
+@pytest.fixture(scope="session")
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Empty: each test has its own SQLite file; else the URL of a PostgreSQL that is started here."""
+    if request.config.getoption("--database") == "sqlite":
+        yield ""
+        return
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    folder = Path(tempfile.mkdtemp(prefix="clearsky-pg-", dir="/tmp"))
+    shutil.chown(folder, "postgres")
+    drop = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": folder}
+    subprocess.run(
+        [binaries / "initdb", "-D", folder / "data", "-U", "clearsky", "-A", "trust", "-N"],
+        check=True,
+        **quiet,
+        **drop,
+    )
+    options = (
+        f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    )
+    control = [binaries / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
+    subprocess.run([*control, "-o", options, "start"], check=True, **quiet, **drop)
+    yield f"postgresql+psycopg://clearsky@/postgres?host={folder}"
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet, **drop)
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def house(settings: config.Config, request: pytest.FixtureRequest) -> Iterator[House]:
+def house(settings: config.Config, database_url: str) -> Iterator[House]:
     settings.state.mkdir()
     settings.run.mkdir()
-    url = request.config.getoption("--database")
-    if url != "sqlite":
-        settings = replace(settings, database=config.Database(url=url))
+    if database_url:
+        settings = replace(settings, database=config.Database(url=database_url))
     house = app.open_house(settings)
     house.check_responses = True
     tables = load_all()

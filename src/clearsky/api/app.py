@@ -13,7 +13,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 import structlog
@@ -136,6 +135,8 @@ class App:
         return Response(orjson.dumps({"clearsky": listing}), media_type="application/json")
 
     def _find(self, service: Service, path: str) -> tuple[dict[str, list[Route]], list[str]]:
+        if "\0" in path:
+            raise NotFound("The resource could not be found.")
         below = path.lstrip("/").partition("/")[2]
         parts = below.rstrip("/").split("/") if below.rstrip("/") else []
         found = self.trees[service.prefix.strip("/")].find(parts)
@@ -211,9 +212,11 @@ class App:
             raise Unauthorized("The request you have made requires authentication.")
         if service.microversions:
             call.version = service.microversions.negotiate(call.headers)
+        if any("\0" in part for pair in call.query.multi_items() for part in pair):
+            raise Invalid("The query holds a NUL character, which no name or value has.")
         body = _parse(raw, call.headers) if raw else None
         route = _choose(candidates, call, body)
-        call.params = dict(zip(names_of(route), map(unquote, values), strict=True))
+        call.params = dict(zip(names_of(route), values, strict=True))
         if route.rule != PUBLIC:
             target = {"project_id": call.caller.project_id, "user_id": call.caller.user_id}
             self.policy.authorize(
@@ -276,6 +279,8 @@ def _parse(raw: bytes, headers: Headers) -> Any:
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded" and raw[:1] not in (b"{", b"["):
         return None
+    if b"\\u0000" in raw:
+        raise Invalid("The body holds a NUL character (\\u0000), which no text has.")
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:

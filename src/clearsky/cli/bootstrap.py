@@ -33,7 +33,8 @@ def _password(config: Config, name: str) -> str:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(18))
+            # Hexadecimal: nothing that a shell or an option parser takes for its own.
+            file.write(secrets.token_hex(12))
     return path.read_text(encoding="utf-8")
 
 

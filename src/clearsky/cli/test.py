@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import click
+
+PACKAGES = {"postgresql": "/usr/lib/postgresql/*/bin/initdb"}
+"""Debian package -> a file of it."""
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="Without the tests that need real engines.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def command(fast: bool, more: tuple[str, ...]) -> None:
-    """Run the tests; what follows is handed to pytest."""
+    """Run every test, the API's on SQLite and on PostgreSQL. What follows is handed to pytest instead."""
     root = Path(__file__).parents[3]
-    os.chdir(root)
+    pytest = [sys.executable, "-m", "pytest", "-n", "2"]
+    if more:
+        sys.exit(subprocess.run([*pytest, *more], cwd=root, check=False).returncode)
     chosen = ["-m", "not functional and not system"] if fast else []
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-n", "2", *chosen, *more])
+    runs = [[*pytest, *chosen]]
+    if not fast:
+        _install(PACKAGES)
+        runs.append([*pytest, "--database", "postgresql", "tests/api"])
+    sys.exit(max(subprocess.run(run, cwd=root, check=False).returncode for run in runs))
+
+
+def _install(packages: dict[str, str]) -> None:
+    """Install the Debian packages whose program is missing."""
+    missing = [name for name, program in packages.items() if not list(Path("/").glob(program.lstrip("/")))]
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        sys.exit(f"these Debian packages are missing: {' '.join(missing)}; install them, or run as root")
+    click.echo(f"installing {' '.join(missing)}")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], check=True, env=quiet
+    )

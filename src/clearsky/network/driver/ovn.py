@@ -4,6 +4,7 @@ transaction. Only rows that carry our key are ever touched.
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -71,8 +72,22 @@ class OvnDriver:
         """Bring the northbound database in line with the topology; returns how many rows were written."""
         wanted = translate(topology)
         with self._lock:
-            idl = self._connect().idl
-            return Difference(idl, wanted).commit()
+            connected = self._connect()
+            work = _Commit(connected.idl, wanted)
+            connected.queue_txn(work)
+            try:
+                done = work.results.get(timeout=TIMEOUT_S)
+            except queue.Empty:
+                raise Unavailable(
+                    f"OVN's northbound database at {self.remote} did not answer in {TIMEOUT_S} s"
+                ) from None
+        if isinstance(done, int):
+            return done
+        raise (
+            done.ex
+            if isinstance(done.ex, Unavailable)
+            else Unavailable(f"OVN's northbound database: {done.ex}")
+        )
 
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         """Tell `on_ports` which ports are up, in batches."""
@@ -119,6 +134,17 @@ class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         self.notify_handler.notify(event, row, updates)
+
+
+class _Commit:
+    """A difference for the connection's own thread, the only one that may touch the IDL."""
+
+    def __init__(self, idl: Any, wanted: dict[str, Row]) -> None:
+        self.idl, self.wanted = idl, wanted
+        self.results: queue.Queue[Any] = queue.Queue(1)
+
+    def do_commit(self) -> int:
+        return Difference(self.idl, self.wanted).commit()
 
 
 class Difference:

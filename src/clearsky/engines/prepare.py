@@ -1,0 +1,211 @@
+"""What must be there before the engines start, and what is set once they run. Every `ensure_` may run again."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from clearsky.config import Config
+from clearsky.engines.definitions import OVS_SCHEMA, SCHEMAS
+
+PACKAGES = {
+    "ovn-central": "ovn-northd",
+    "ovn-host": "ovn-controller",
+    "openvswitch-switch": "ovs-vswitchd",
+    "libvirt-daemon": "libvirtd",
+    "libvirt-daemon-driver-qemu": "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so",
+    "qemu-system-x86": "qemu-system-x86_64",
+    "qemu-utils": "qemu-img",
+    "iproute2": "ip",
+    "iputils-ping": "ping",
+    "ethtool": "ethtool",
+    "nftables": "nft",
+    "genisoimage": "genisoimage",
+    "mmdebstrap": "mmdebstrap",
+    "syslinux": "syslinux",
+    "dosfstools": "mkfs.vfat",
+    "mtools": "mcopy",
+    "e2fsprogs": "mke2fs",
+}
+"""Debian package -> a program or file of it."""
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that are needed and not there."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return [
+        name
+        for name, program in PACKAGES.items()
+        if not (Path(program).exists() if program.startswith("/") else shutil.which(program, path=path))
+    ]
+
+
+def install(packages: list[str]) -> None:
+    """Install Debian packages without letting their daemons start: ours run from definitions of their own."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    made = not policy.exists()
+    if made:
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
+        policy.chmod(0o755)
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet, capture_output=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+            check=True,
+            env=quiet,
+            capture_output=True,
+        )
+    finally:
+        if made:
+            policy.unlink()
+
+
+def ensure_user(config: Config) -> None:
+    """Make the account of the unprivileged processes."""
+    try:
+        pwd.getpwnam(config.cloud.user)
+    except KeyError:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", config.cloud.user],
+            check=True,
+        )
+
+
+def ensure_folders(config: Config) -> None:
+    """Make the folders: the state is the api user's, the engines' parts are root's."""
+    account = pwd.getpwnam(config.cloud.user)
+    for folder, mode in (
+        (config.state, 0o711),
+        (config.run, 0o755),
+        (config.run / "bell", 0o700),
+        (config.state / "images", 0o755),
+        (config.state / "logs", 0o755),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+    for folder in (
+        config.state,
+        config.run,
+        config.run / "bell",
+        config.state / "images",
+        config.state / "passwords",
+        config.state / "fernet-keys",
+    ):
+        if folder.exists():
+            os.chown(folder, account.pw_uid, account.pw_gid)
+    for folder in (
+        config.state / "ovn",
+        config.state / "ovs",
+        config.run / "ovn",
+        config.run / "ovs",
+        config.run / "libvirt",
+        config.state / "servers",
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def ensure_databases(config: Config) -> None:
+    """Make the databases of OVN and Open vSwitch where they are not there yet."""
+    for file, schema in (
+        (config.state / "ovn" / "nb.db", SCHEMAS / "ovn-nb.ovsschema"),
+        (config.state / "ovn" / "sb.db", SCHEMAS / "ovn-sb.ovsschema"),
+        (config.state / "ovs" / "conf.db", OVS_SCHEMA),
+    ):
+        if not file.exists():
+            subprocess.run(["ovsdb-tool", "create", str(file), str(schema)], check=True, capture_output=True)
+
+
+def ensure_libvirt(config: Config) -> None:
+    """Write libvirt's configuration: sockets in our run directory, guests under an account of their own."""
+    lib = config.run / "libvirt"
+    (lib / "libvirtd.conf").write_text(
+        f'unix_sock_dir = "{lib}"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+        'log_outputs = "3:stderr"\nmax_clients = 100\n',
+        encoding="utf-8",
+    )
+    (lib / "virtlogd.conf").write_text('log_outputs = "3:stderr"\n', encoding="utf-8")
+
+
+def vsctl(config: Config, *arguments: str) -> str:
+    """Run ovs-vsctl against this cloud's Open vSwitch."""
+    done = subprocess.run(
+        ["ovs-vsctl", f"--db={config.open_vswitch}", "--timeout=10", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def datapath(config: Config) -> str:
+    """Return kernel or netdev: the kernel's datapath where its module is there or can be loaded."""
+    if config.network.datapath != "auto":
+        return config.network.datapath
+    if Path("/sys/module/openvswitch").exists():
+        return "kernel"
+    tried = subprocess.run(["modprobe", "openvswitch"], check=False, capture_output=True)
+    return "kernel" if tried.returncode == 0 else "netdev"
+
+
+def ensure_chassis(config: Config) -> None:
+    """Set this host up as an OVN chassis with its two bridges."""
+    net = config.network
+    kind = "netdev" if datapath(config) == "netdev" else "system"
+    vsctl(config, "--no-wait", "init")
+    settings = {
+        "external-ids:system-id": config.host,
+        "external-ids:hostname": config.host,
+        "external-ids:ovn-remote": config.southbound,
+        "external-ids:ovn-encap-type": net.encapsulation,
+        "external-ids:ovn-encap-ip": "127.0.0.1",
+        "external-ids:ovn-bridge": net.integration_bridge,
+        "external-ids:ovn-bridge-datapath-type": kind,
+        "external-ids:ovn-bridge-mappings": f"{net.provider_name}:{net.external_bridge}",
+        "external-ids:ovn-monitor-all": "true",
+    }
+    if kind == "netdev":
+        # One netdev node alone: offloads work with this, and nothing crosses a tunnel.
+        settings["other_config:userspace-tso-enable"] = "true"
+    vsctl(
+        config,
+        "--no-wait",
+        "set",
+        "open_vswitch",
+        ".",
+        *(f"{key}={value}" for key, value in settings.items()),
+    )
+    for bridge, extra in ((net.integration_bridge, ("fail-mode=secure",)), (net.external_bridge, ())):
+        vsctl(
+            config,
+            "--no-wait",
+            "--may-exist",
+            "add-br",
+            bridge,
+            "--",
+            "set",
+            "bridge",
+            bridge,
+            f"datapath_type={kind}",
+            *extra,
+        )
+
+
+def ensure_public_address(config: Config) -> None:
+    """Give the host its address on the provider network, so that it reaches floating IPs."""
+    cidr = ipaddress.ip_network(config.network.public_cidr)
+    bridge = config.network.external_bridge
+    end = time.monotonic() + 10
+    # Not /sys/class/net: what that shows depends on where it was mounted.
+    while bridge not in {name for _, name in socket.if_nameindex()}:
+        if time.monotonic() > end:
+            raise RuntimeError(f"the bridge {bridge} did not appear; see the log of ovs-vswitchd")
+        time.sleep(0.05)
+    subprocess.run(["ip", "address", "replace", f"{cidr[1]}/{cidr.prefixlen}", "dev", bridge], check=True)
+    subprocess.run(["ip", "link", "set", bridge, "up"], check=True)

@@ -1,0 +1,164 @@
+"""Keeps a cloud's processes running where there is no systemd: `python -m clearsky.engines.supervisor`.
+
+It starts them in order, starts again what dies, and reaps what they leave behind. After its own death the next one
+takes over the processes that still run. Guests are not its children's to end: QEMU outlives all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from clearsky import config as settings_module
+from clearsky.config import Config
+from clearsky.engines import prepare
+from clearsky.engines.definitions import Process, engines, own
+
+PR_SET_CHILD_SUBREAPER = 36
+RESTART_S = 0.5
+
+
+def started_at(pid: int) -> str:
+    """Return the kernel's start time of a process; empty where it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+class Supervisor:
+    def __init__(self, config: Config, processes: list[Process]) -> None:
+        self.config, self.processes = config, processes
+        self.pids: dict[str, int] = {}
+        self.file = config.run / "processes.json"
+        self.stopping = False
+        self._died: dict[str, float] = {}
+
+    def adopt(self) -> None:
+        """Take over what an earlier supervisor has started and still runs."""
+        with contextlib.suppress(OSError, ValueError):
+            for name, (pid, start) in json.loads(self.file.read_text(encoding="utf-8")).items():
+                if started_at(pid) == start:
+                    self.pids[name] = pid
+
+    def save(self) -> None:
+        unfinished = self.file.with_suffix(".new")
+        unfinished.write_text(
+            json.dumps({name: (pid, started_at(pid)) for name, pid in self.pids.items()}), encoding="utf-8"
+        )
+        unfinished.rename(self.file)
+
+    def ensure(self, process: Process) -> None:
+        """Start the process if it does not run; wait until it is ready, ten seconds at most."""
+        pid = self.pids.get(process.name)
+        if pid is None or not started_at(pid):
+            self._start(process)
+        end = time.monotonic() + 10
+        while (
+            process.ready is not None
+            and not _accepts(process.ready)
+            and time.monotonic() < end
+            and not self.stopping
+        ):
+            time.sleep(0.02)
+
+    def _start(self, process: Process) -> None:
+        logs = self.config.state / "logs"
+        with (logs / f"{process.name}.log").open("ab") as log:
+            account = {}
+            if process.user:
+                found = pwd.getpwnam(process.user)
+                account = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+            child = subprocess.Popen(
+                process.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | process.environment,
+                start_new_session=True,
+                **account,  # type: ignore[arg-type]
+            )
+        child.returncode = 0  # reaped with all other children in watch(), not by this object
+        self.pids[process.name] = child.pid
+        self.save()
+
+    def watch(self) -> None:
+        """Start again what dies, until told to stop."""
+        while not self.stopping:
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            for process in self.processes:
+                if (
+                    not started_at(self.pids.get(process.name, 0))
+                    and time.monotonic() - self._died.get(process.name, 0.0) > RESTART_S
+                ):
+                    self._died[process.name] = time.monotonic()
+                    self._start(process)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End all processes, last started first."""
+        for process in reversed(self.processes):
+            pid = self.pids.get(process.name, 0)
+            end = time.monotonic() + 5
+            with contextlib.suppress(ProcessLookupError):
+                if started_at(pid):
+                    os.kill(pid, signal.SIGTERM)
+                while started_at(pid):
+                    if time.monotonic() > end:
+                        os.kill(pid, signal.SIGKILL)
+                    time.sleep(0.02)
+        self.file.unlink(missing_ok=True)
+
+
+def _accepts(path: Path) -> bool:
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def main() -> None:
+    config = settings_module.load()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    processes = [*engines(config, hide_kvm=True), *own(config)]
+    supervisor = Supervisor(config, processes)
+
+    def stop(*_: object) -> None:
+        supervisor.stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    supervisor.adopt()
+    for process in processes:
+        supervisor.ensure(process)
+        if process.name == "ovs-db":
+            prepare.ensure_chassis(config)
+        if process.name == "ovs-vswitchd":
+            prepare.ensure_public_address(config)
+        if process.name in ("ovn-nb", "ovn-sb"):
+            account = pwd.getpwnam(config.cloud.user)
+            path = process.ready
+            assert path is not None
+            os.chown(path, account.pw_uid, account.pw_gid)
+    supervisor.save()
+    supervisor.watch()
+    supervisor.stop()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
