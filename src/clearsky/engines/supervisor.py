@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from clearsky import config as settings_module
 from clearsky.config import Config
@@ -75,7 +76,7 @@ class Supervisor:
     def _start(self, process: Process) -> None:
         logs = self.config.state / "logs"
         with (logs / f"{process.name}.log").open("ab") as log:
-            account = {}
+            account: dict[str, Any] = {}
             if process.user:
                 found = pwd.getpwnam(process.user)
                 account = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
@@ -86,7 +87,7 @@ class Supervisor:
                 stderr=log,
                 env=os.environ | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | process.environment,
                 start_new_session=True,
-                **account,  # type: ignore[arg-type]
+                **account,
             )
         child.returncode = 0  # reaped with all other children in watch(), not by this object
         self.pids[process.name] = child.pid
