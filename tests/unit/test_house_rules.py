@@ -38,6 +38,6 @@ def test_no_file_of_the_program_is_longer_than_one_idea():
     long = {
         str(path.relative_to(ROOT)): lines
         for path in (ROOT / "src").rglob("*.py")
-        if (lines := len(path.read_text().splitlines())) > 500
+        if "migrations" not in path.parts and (lines := len(path.read_text().splitlines())) > 500
     }
     assert not long, f"over 500 lines, to be split: {long}"

@@ -52,6 +52,8 @@ servers = Table(
     Column("name", String(255), nullable=False),
     Column("hostname", String(255), nullable=False, default=""),
     Column("description", String(255)),
+    Column("access_ip_v4", String(64), nullable=False, default=""),
+    Column("access_ip_v6", String(64), nullable=False, default=""),
     Column("created_at", Timestamp, nullable=False, index=True),
     Column("updated_at", Timestamp, nullable=False),
     Column("launched_at", Timestamp),

@@ -122,7 +122,13 @@ PATCH = Schema(
                 "op": {"enum": ["add", "replace", "remove"]},
                 "path": {"type": "string", "pattern": "^/", "maxLength": 300},
             },
-            "required": ["op", "path"],
+            "anyOf": [
+                {"required": ["op", "path"]},
+                *(
+                    {"required": [name], "properties": {name: {"type": "string", "pattern": "^/"}}}
+                    for name in ("add", "replace", "remove")
+                ),
+            ],
         },
     }
 )

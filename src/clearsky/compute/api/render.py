@@ -108,8 +108,8 @@ def _detail(
         "created": iso(row.created_at),
         "updated": iso(row.updated_at),
         "addresses": addresses(ports),
-        "accessIPv4": "",
-        "accessIPv6": "",
+        "accessIPv4": row.access_ip_v4,
+        "accessIPv6": row.access_ip_v6,
         "links": links(call, "servers", row.id),
         "OS-DCF:diskConfig": "MANUAL",
         "OS-EXT-AZ:availability_zone": (row.availability_zone or scheduling.ZONE)

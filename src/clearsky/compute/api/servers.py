@@ -222,6 +222,8 @@ def _values(call: Call, body: dict[str, Any], flavor: Any, picture: ImageInfo) -
         "user_id": call.caller.user_id,
         "name": name,
         "hostname": body.get("hostname", ""),
+        "access_ip_v4": body.get("accessIPv4", ""),
+        "access_ip_v6": body.get("accessIPv6", ""),
         "description": body.get("description", name if call.version < (2, 19) else None),
         "request_id": call.request_id,
         "reservation_id": f"r-{secrets.token_hex(4)}",
@@ -456,6 +458,11 @@ def update_server(call: Call) -> Reply:
     values = {name: body[name] for name in ("description", "hostname") if name in body}
     if "name" in body:
         values["name"] = body["name"].strip()
+    values |= {
+        column: body[key]
+        for key, column in (("accessIPv4", "access_ip_v4"), ("accessIPv6", "access_ip_v6"))
+        if key in body
+    }
     with call.house.db.write() as c:
         row = store.server(c, call.scope, call.params["server_id"])
         row = store.change(c, row.id, values)

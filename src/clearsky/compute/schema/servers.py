@@ -14,6 +14,8 @@ NAME = {
 }
 UUID = {"type": "string", "format": "uuid"}
 TAG = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
+ACCESS_V4 = {"type": "string", "anyOf": [{"format": "ipv4"}, {"const": ""}]}
+ACCESS_V6 = {"type": "string", "anyOf": [{"format": "ipv6"}, {"const": ""}]}
 _COUNT = {"type": ["integer", "string"], "pattern": "^[1-9][0-9]{0,3}$", "minimum": 1, "maximum": 1000}
 METADATA = {
     "type": "object",
@@ -51,8 +53,8 @@ _SERVER: dict[str, Any] = {
         ]
     },
     "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
-    "accessIPv4": {"type": "string"},
-    "accessIPv6": {"type": "string"},
+    "accessIPv4": ACCESS_V4,
+    "accessIPv6": ACCESS_V6,
     "personality": {"type": "array", "maxItems": 0, "until": (2, 56)},
     "key_name": {"type": ["string", "null"], "maxLength": 255},
     "user_data": {"type": ["string", "null"], "maxLength": 65535},
@@ -119,8 +121,8 @@ UPDATE = Schema(
                 "properties": {
                     "name": NAME,
                     "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
-                    "accessIPv4": {"type": "string"},
-                    "accessIPv6": {"type": "string"},
+                    "accessIPv4": ACCESS_V4,
+                    "accessIPv6": ACCESS_V6,
                     "description": _SERVER["description"],
                     "hostname": _SERVER["hostname"],
                 },

@@ -75,9 +75,15 @@ def list_domains(call: Call) -> Reply:
     return listed(call, "domains", query, t.projects, view_domain)
 
 
-@routes.get("/v3/domains/{domain_id}", rule="identity:get_domain", response=SHOW["domain"])
+@routes.get("/v3/domains/{domain_id}", rule="identity:any_token", response=SHOW["domain"])
 def show_domain(call: Call) -> Reply:
-    """Show a domain."""
+    """Show a domain: to its own users, and to those who may read all."""
+    if call.params["domain_id"] not in (
+        call.caller.user_domain_id,
+        call.caller.domain_id,
+        call.caller.project_domain_id,
+    ):
+        call.authorize("identity:get_domain")
     with call.house.db.read() as c:
         row = store.domain(c, call.params["domain_id"])
     return Reply({"domain": view_domain(call, row)})

@@ -92,7 +92,11 @@ async def download_image_data(call: Call) -> Reply:
     start, end, status = 0, row.size, 200
     wanted = call.headers.get("range")
     if wanted:
-        start, end = _range(wanted, row.size)
+        try:
+            start, end = _range(wanted, row.size)
+        except RangeNotSatisfiable:
+            file.close()
+            raise
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{row.size}"
         del headers["Content-MD5"]
         status = 206

@@ -234,13 +234,21 @@ def update_image(call: Call) -> Reply:
     return Reply(view(row))
 
 
+def _operation(operation: dict[str, Any]) -> tuple[str, str]:
+    """Return (kind, path) of a patch's operation, also in the form of the first drafts: `{"replace": "/name"}`."""
+    if "op" in operation:
+        return operation["op"], operation["path"]
+    kind = next(name for name in ("add", "replace", "remove") if name in operation)
+    return kind, operation[kind]
+
+
 def _patch(operation: dict[str, Any], columns: dict[str, Any], custom: dict[str, Any]) -> None:
-    name = operation["path"][1:].replace("~1", "/").replace("~0", "~")
-    kind = operation["op"]
+    kind, path = _operation(operation)
+    name = path[1:].replace("~1", "/").replace("~0", "~")
     if name in READ_ONLY or name.startswith("os_glance_"):
         raise Forbidden(f"Attribute '{name}' is read-only.")
-    if "/" in operation["path"][1:] or not name or len(name) > 255:
-        raise Invalid(f"path {operation['path']!r:.100} does not name one attribute of the image")
+    if "/" in path[1:] or not name or len(name) > 255:
+        raise Invalid(f"path {path!r:.100} does not name one attribute of the image")
     if kind == "remove":
         if name in columns:
             raise Forbidden(f"Property {name} may not be removed.")

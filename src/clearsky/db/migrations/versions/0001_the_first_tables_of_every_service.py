@@ -519,6 +519,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("hostname", sa.String(length=255), nullable=False),
         sa.Column("description", sa.String(length=255), nullable=True),
+        sa.Column("access_ip_v4", sa.String(length=64), nullable=False),
+        sa.Column("access_ip_v6", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.Column("launched_at", sa.Double(), nullable=True),
