@@ -66,7 +66,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Identity:
     token_lifetime_s: int = 24 * 3600
-    argon2_time_cost: int = 1
+    argon2_time_cost: int = 2
     argon2_memory_kib: int = 19456
     lockout_attempts: int = 10
     lockout_s: int = 300
