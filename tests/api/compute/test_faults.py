@@ -1,0 +1,133 @@
+"""Every outside call of the server's reconciler fails in turn, before and after its effect, by exception and by the
+death of the process: afterwards the cloud is as if nothing had happened."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import func, select, update
+
+from clearsky import app, simulation
+from clearsky.compute import service as compute
+from clearsky.compute import store as compute_store
+from clearsky.errors import Unavailable
+from clearsky.network import service as network
+from clearsky.network import tables as nt
+from clearsky.placement import service as placement
+from clearsky.placement import tables as pt
+from clearsky.work import queue
+from clearsky.work.tables import work
+from clearsky.work.worker import run_leased
+
+
+class Death(BaseException):
+    """The process is gone: nobody catches this."""
+
+
+CALLS = [
+    (placement, "candidates"),
+    (placement, "claim"),
+    (placement, "release"),
+    (network, "ensure_server_port"),
+    (network, "ports_of_server"),
+    (network, "release_server_ports"),
+    (compute_store, "change"),
+    (compute, "host_has_let_go"),
+]
+
+
+@pytest.fixture
+def server(cloud):
+    image = cloud.admin.post(
+        "/image/v2/images", json={"disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    ).json()["id"]
+    raw = {"Content-Type": "application/octet-stream"}
+    cloud.admin.put(f"/image/v2/images/{image}/file", content=b"\0" * 512, headers=raw)
+    flavor = cloud.admin.post(
+        "/compute/v2.1/flavors", json={"flavor": {"name": "f", "ram": 64, "vcpus": 1, "disk": 1}}
+    ).json()["flavor"]["id"]
+    net = cloud.member.post("/network/v2.0/networks", json={"network": {}}).json()["network"]["id"]
+    cloud.member.post(
+        "/network/v2.0/subnets", json={"subnet": {"network_id": net, "cidr": "10.0.0.0/24", "ip_version": 4}}
+    )
+    cloud.settle()
+
+    def create():
+        body = {"name": "s", "imageRef": image, "flavorRef": flavor, "networks": [{"uuid": net}]}
+        return cloud.member.post("/compute/v2.1/servers", json={"server": body}).json()["server"]["id"]
+
+    return create
+
+
+def _run(cloud):
+    """Run the server's reconciler until it is not killed: as workers do after a dead one's lease has lapsed."""
+    kinds = app.reconcilers()
+    for _ in range(60):
+        with cloud.house.db.write() as c:
+            c.execute(update(work).where(work.c.kind == "server").values(due_at=time.time()))
+            lease = queue.lease(c, ["server"], 60.0)
+        if lease is None:
+            return
+        try:
+            run_leased(cloud.house, kinds["server"], lease)
+        except Death:
+            continue
+        return
+
+
+def _drive(cloud, done):
+    for _ in range(25):
+        _run(cloud)
+        with cloud.house.db.write() as c:
+            c.execute(update(work).values(due_at=time.time()))
+            lease = queue.lease(c, ["network"], 60.0)
+        if lease is not None:
+            run_leased(cloud.house, app.reconcilers()["network"], lease)
+        simulation.step(cloud.house, cloud.agent)
+        if done():
+            return
+    raise AssertionError("it never arrived")
+
+
+def _fail_once(monkeypatch, module, name, kind, moment):
+    real = getattr(module, name)
+    left = [1]
+
+    def call(*arguments, **options):
+        if not left[0]:
+            return real(*arguments, **options)
+        if moment == "before":
+            left[0] = 0
+            raise kind("planted")
+        real(*arguments, **options)
+        left[0] = 0
+        raise kind("planted")
+
+    monkeypatch.setattr(module, name, call)
+    return left
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("kind", [Unavailable, Death], ids=["exception", "death"])
+@pytest.mark.parametrize(("module", "name"), CALLS, ids=[name for _, name in CALLS])
+def test_a_failure_anywhere_leaves_nothing_behind(cloud, server, monkeypatch, module, name, kind, moment):
+    with cloud.house.db.read() as c:
+        ports_before = c.execute(select(func.count()).select_from(nt.ports)).scalar()
+    id = server()
+    left = _fail_once(monkeypatch, module, name, kind, moment)
+
+    def status():
+        answer = cloud.member.get(f"/compute/v2.1/servers/{id}")
+        return answer.json()["server"]["status"] if answer.status_code == 200 else "gone"
+
+    _drive(cloud, lambda: status() == "ACTIVE")
+    with cloud.house.db.read() as c:
+        assert c.execute(select(func.count()).select_from(nt.ports)).scalar() == ports_before + 1
+        assert c.execute(select(func.count()).select_from(pt.consumers)).scalar() == 1
+    assert cloud.member.delete(f"/compute/v2.1/servers/{id}").status_code == 204
+    _drive(cloud, lambda: status() == "gone")
+    assert left == [0], "the planted failure was never reached"
+    with cloud.house.db.read() as c:
+        assert c.execute(select(func.count()).select_from(nt.ports)).scalar() == ports_before
+        assert c.execute(select(func.count()).select_from(pt.allocations)).scalar() == 0
