@@ -1,0 +1,1 @@
+"""Builds guest images from the distribution's packages: nothing is downloaded ready-made."""
