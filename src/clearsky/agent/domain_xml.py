@@ -1,0 +1,128 @@
+"""What libvirt is told about a server. Pure: the same server gives the same domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from clearsky.agent.protocol import DesiredServer
+
+NAMESPACE = "https://clearsky.invalid/server/1"
+HOT_PLUG_PORTS = 6
+"""PCIe root ports that are free for disks and NICs added later: q35 cannot grow them while it runs."""
+TCG_CACHE_MIB = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a server's parts are on this host."""
+
+    root_disk: Path
+    backing: tuple[Path, str] | None
+    """The image below the root disk, and its format."""
+    config_drive: Path | None
+    console_log: Path
+    vnc_socket: Path
+    extra_disks: tuple[Path, ...]
+    taps: dict[str, str]
+    """Port id -> device."""
+    accelerated: bool
+    """KVM; else QEMU's own emulation (TCG)."""
+
+
+def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, {name.rstrip("_"): value for name, value in attributes.items()})
+    element.text = text or None
+    return element
+
+
+def domain(server: DesiredServer, layout: Layout) -> str:
+    """Return the domain's XML."""
+    root = ET.Element("domain", type="kvm" if layout.accelerated else "qemu")
+    _add(root, "name", f"server-{server.id}")
+    _add(root, "uuid", server.id)
+    _add(root, "title", "".join(char for char in server.name if char.isprintable())[:200] or server.id)
+    _add(root, "memory", str(server.memory_mib), unit="MiB")
+    _add(root, "vcpu", str(server.vcpus))
+    _firmware(root, server, layout)
+    for event, act in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
+        _add(root, f"on_{event}", act)
+    devices = _add(root, "devices")
+    _disks(devices, layout)
+    _add(devices, "controller", type="pci", model="pcie-root")
+    for _ in range(HOT_PLUG_PORTS + len(server.nics) + 6):
+        _add(devices, "controller", type="pci", model="pcie-root-port")
+    _add(devices, "controller", type="usb", model="none")
+    for nic in server.nics:
+        interface = _add(devices, "interface", type="ethernet")
+        _add(interface, "mac", address=nic.mac)
+        _add(interface, "target", dev=layout.taps[nic.port_id], managed="no")
+        _add(interface, "model", type="virtio")
+        _add(interface, "mtu", size=str(nic.mtu))
+        _add(interface, "rom", enabled="no")
+        _add(interface, "alias", name=f"ua-{nic.port_id}")
+    _consoles(devices, layout)
+    rng = _add(devices, "rng", model="virtio")
+    _add(rng, "backend", "/dev/urandom", model="random")
+    _add(devices, "memballoon", model="virtio")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _firmware(root: ET.Element, server: DesiredServer, layout: Layout) -> None:
+    system = _add(root, "os")
+    _add(system, "type", "hvm", arch="x86_64", machine="q35")
+    _add(system, "boot", dev="hd")
+    _add(system, "smbios", mode="sysinfo")
+    sysinfo = _add(root, "sysinfo", type="smbios")
+    about = _add(sysinfo, "system")
+    # cloud-init knows an OpenStack guest by the product's name.
+    for name, value in (
+        ("manufacturer", "Clearsky"), ("product", "OpenStack Compute"), ("serial", server.id), ("uuid", server.id),
+    ):  # fmt: skip
+        _add(about, "entry", value, name=name)
+    features = _add(root, "features")
+    _add(features, "acpi")
+    _add(features, "apic")
+    if layout.accelerated:
+        _add(root, "cpu", mode="host-model")
+    else:
+        _add(_add(features, "tcg"), "tb-cache", str(TCG_CACHE_MIB), unit="MiB")
+        _add(root, "cpu", mode="maximum")
+    _add(root, "clock", offset="utc")
+
+
+def _disks(devices: ET.Element, layout: Layout) -> None:
+    def disk(path: Path, kind: str, letter: str) -> ET.Element:
+        element = _add(devices, "disk", type="file", device="disk")
+        _add(element, "driver", name="qemu", type=kind, cache="writeback", discard="unmap")
+        _add(element, "source", file=str(path))
+        _add(element, "target", dev=f"vd{letter}", bus="virtio")
+        return element
+
+    main = disk(layout.root_disk, "qcow2", "a")
+    if layout.backing is not None:
+        # Named in full, so that nobody looks into a guest's bytes to guess a format.
+        path, kind = layout.backing
+        backing = _add(main, "backingStore", type="file")
+        _add(backing, "format", type=kind)
+        _add(backing, "source", file=str(path))
+        _add(backing, "backingStore")
+    else:
+        _add(main, "backingStore")
+    for index, path in enumerate(layout.extra_disks):
+        _add(disk(path, "qcow2", chr(ord("b") + index)), "backingStore")
+    if layout.config_drive is not None:
+        # On virtio: cloud kernels have no driver for q35's own CD-ROM.
+        _add(disk(layout.config_drive, "raw", "z"), "readonly")
+
+
+def _consoles(devices: ET.Element, layout: Layout) -> None:
+    serial = _add(devices, "serial", type="pty")
+    _add(serial, "log", file=str(layout.console_log), append="on")
+    _add(serial, "target", port="0")
+    graphics = _add(devices, "graphics", type="vnc")
+    _add(graphics, "listen", type="socket", socket=str(layout.vnc_socket))
+    _add(_add(devices, "video"), "model", type="vga", vram="16384", heads="1")
+    channel = _add(devices, "channel", type="unix")
+    _add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")

@@ -1,0 +1,160 @@
+"""A server's files on this host. The folder is made first and removed last: while it is there, so is the server."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import json
+import os
+import pwd
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from clearsky.agent.host import HostError, run
+from clearsky.agent.protocol import DesiredDisk, DesiredServer
+from clearsky.config import Config
+
+GIB = 1024**3
+
+
+class Folders:
+    def __init__(self, config: Config) -> None:
+        self.root = config.state / "servers"
+        self.sockets = config.run / "servers"
+        self.cache = config.state / "image-cache"
+        account = pwd.getpwnam(config.compute.qemu_user)
+        self._qemu = (account.pw_uid, account.pw_gid)
+        self._api = pwd.getpwnam(config.cloud.user).pw_gid
+        for folder, mode in ((self.root, 0o711), (self.sockets, 0o711), (self.cache, 0o711)):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)
+
+    def ids(self) -> set[str]:
+        """Return the servers that have a folder here."""
+        return set(os.listdir(self.root))
+
+    def of(self, server_id: str) -> Path:
+        return self.root / server_id
+
+    def vnc_socket(self, server_id: str) -> Path:
+        return self.sockets / server_id / "vnc.sock"
+
+    def read(self, server_id: str) -> dict[str, Any]:
+        """Return what the agent keeps about a server: image, power, action."""
+        try:
+            return dict(json.loads((self.of(server_id) / "agent.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def write(self, server_id: str, **values: Any) -> None:
+        """Keep something about a server, whole or not at all."""
+        known = self.read(server_id)
+        if all(known.get(name) == value for name, value in values.items()):
+            return
+        unfinished = self.of(server_id) / "agent.json.new"
+        unfinished.write_text(json.dumps(known | values), encoding="utf-8")
+        unfinished.rename(self.of(server_id) / "agent.json")
+
+    def ensure(self, server: DesiredServer) -> tuple[Path, tuple[Path, str] | None]:
+        """Make the folder and the root disk; return the disk and what is below it."""
+        folder, disk = self.of(server.id), server.root_disk
+        for path in (folder, self.sockets / server.id):
+            path.mkdir(exist_ok=True)
+        folder.chmod(0o751)
+        os.chown(folder, 0, self._api)
+        os.chown(self.sockets / server.id, self._qemu[0], self._api)
+        (self.sockets / server.id).chmod(0o2771)
+        self.write(server.id, image=disk.image_id)
+        backing = self._base(disk)
+        size = max(disk.size_gib * GIB, disk.image_size_bytes)
+        return self._disk(folder / "root.qcow2", size, backing), backing
+
+    def _disk(self, path: Path, size_bytes: int, backing: tuple[Path, str] | None = None) -> Path:
+        if not path.exists():
+            unfinished = path.with_name(path.name + ".new")
+            below = ("-b", str(backing[0]), "-F", backing[1]) if backing else ()
+            run("qemu-img", "create", "-q", "-f", "qcow2", *below, unfinished, str(size_bytes))
+            os.chown(unfinished, *self._qemu)
+            unfinished.chmod(0o600)
+            unfinished.rename(path)
+        return path
+
+    def extra_disks(self, server: DesiredServer) -> tuple[Path, ...]:
+        """Make the flavor's ephemeral and swap disks."""
+        folder = self.of(server.id)
+        wanted = [("ephemeral.qcow2", server.ephemeral_gib * GIB), ("swap.qcow2", server.swap_mib * 1024**2)]
+        return tuple(self._disk(folder / name, size) for name, size in wanted if size)
+
+    def _base(self, disk: DesiredDisk) -> tuple[Path, str] | None:
+        """Return the cached image: another name of the image service's own file, so that its deletion harms no guest."""
+        if disk.image_id is None:
+            return None
+        cached = self.cache / disk.image_id
+        if not cached.exists():
+            source = Path(disk.image_path)
+            if not source.exists():
+                raise HostError(f"the bytes of image {disk.image_id} are not at {source}")
+            unfinished = self.cache / f"{disk.image_id}.new"
+            unfinished.unlink(missing_ok=True)
+            try:
+                os.link(source, unfinished)
+            except OSError:
+                run("cp", "--reflink=auto", "--sparse=always", source, unfinished, timeout_s=600)
+            os.chown(unfinished, -1, self._qemu[1])
+            unfinished.chmod(0o640)
+            unfinished.rename(cached)
+        return cached, disk.image_format
+
+    def config_drive(self, server: DesiredServer) -> Path | None:
+        """Write the config drive once: an ISO image labelled config-2 with the metadata tree."""
+        if not server.config_drive:
+            return None
+        path = self.of(server.id) / "config.iso"
+        if path.exists():
+            return path
+        with tempfile.TemporaryDirectory(dir=self.of(server.id), prefix="config-") as scratch:
+            for name, content in server.metadata.items():
+                file = Path(scratch, name)
+                if not file.resolve().is_relative_to(Path(scratch).resolve()):
+                    raise HostError(f"the metadata path {name!r} leaves its tree")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(base64.b64decode(content))
+            unfinished = path.with_name("config.iso.new")
+            run("genisoimage", "-quiet", "-J", "-r", "-V", "config-2", "-o", unfinished, scratch)
+        os.chown(unfinished, *self._qemu)
+        unfinished.chmod(0o400)
+        unfinished.rename(path)
+        return path
+
+    def open_consoles(self, server_id: str) -> None:
+        """Let the api's account read the console log and open the screen."""
+        with suppress(FileNotFoundError):
+            log = self.of(server_id) / "console.log"
+            os.chown(log, 0, self._api)
+            log.chmod(0o640)
+        with suppress(FileNotFoundError):
+            screen = self.vnc_socket(server_id)
+            os.chown(screen, self._qemu[0], self._api)
+            screen.chmod(0o660)
+
+    def remove(self, server_id: str) -> None:
+        """Remove all files of a server, the folder itself last."""
+        shutil.rmtree(self.sockets / server_id, ignore_errors=True)
+        folder = self.of(server_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def sweep_cache(self, wanted: set[str]) -> None:
+        """Forget cached images that no server on this host stands on."""
+        used = wanted | {str(self.read(id).get("image")) for id in self.ids()}
+        for name in os.listdir(self.cache):
+            if name not in used and not name.endswith(".new"):
+                (self.cache / name).unlink(missing_ok=True)
+
+
+def group_name(config: Config) -> str:
+    """Return the name of the group of the account that servers run as."""
+    return grp.getgrgid(pwd.getpwnam(config.compute.qemu_user).pw_gid).gr_name
