@@ -44,7 +44,9 @@ class ControlPlane:
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise NotReached(f"{method} {url} answered {answer.status}: {data[:300].decode(errors='replace')}")
+            raise NotReached(
+                f"{method} {url} answered {answer.status}: {data[:300].decode(errors='replace')}"
+            )
         return data
 
     def desired(self, host: str, since: str) -> Desired:

@@ -83,8 +83,12 @@ class Domains:
             found = {}
             for domain in self._open().listAllDomains():
                 if domain.name().startswith(PREFIX):
-                    with contextlib.suppress(libvirt.libvirtError):  # gone meanwhile
+                    try:
                         found[domain.UUIDString()] = self._look(domain)
+                    except libvirt.libvirtError as error:
+                        # Gone meanwhile; a broken connection must not look like that.
+                        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                            raise
             return found
 
     @staticmethod
@@ -108,10 +112,17 @@ class Domains:
         with _told(f"looking at {id}"):
             return self._look(domain)
 
-    def start(self, xml: str, id: str) -> None:
-        """Define the server anew and start it; one that runs is left alone."""
+    def define(self, xml: str) -> None:
+        """Tell libvirt what the server is from its next start on."""
+        with _told("defining the server"):
+            self._open().defineXML(xml)
+
+    def start(self, id: str) -> None:
+        """Start a server that is defined; one that runs is left alone."""
+        domain = self._find(id)
+        if domain is None:
+            raise HostError(f"libvirt does not know the server {id} any more")
         with _told("starting the server"):
-            domain = self._open().defineXML(xml)
             if not domain.isActive():
                 domain.create()
 

@@ -107,13 +107,16 @@ class Servers:
             taps={nic.port_id: self.tap(nic.port_id) for nic in server.nics},
             accelerated=self.accelerated,
         )
-        if server.power != "shutdown":
-            with self._step(server.id, "ensure_domain", "KVM" if self.accelerated else "emulated (TCG)"):
+        with self._step(server.id, "ensure_domain", "KVM" if self.accelerated else "emulated (TCG)"):
+            self.domains.define(domain(server, layout))
+            if server.power != "shutdown":
                 self.folders.vnc_socket(server.id).unlink(missing_ok=True)
-                self.domains.start(domain(server, layout), server.id)
-            self.folders.open_consoles(server.id)
+                self.domains.start(server.id)
+                self.folders.open_consoles(server.id)
 
     def _plug(self, server: DesiredServer) -> None:
+        # Written down first: an agent that dies between a device and its plug must find the device again.
+        self.folders.write(server.id, devices=[self.tap(nic.port_id) for nic in server.nics])
         plugs = []
         for nic in server.nics:
             device = self.tap(nic.port_id)
@@ -137,26 +140,27 @@ class Servers:
         with self._step(server_id, "remove_domain"):
             self.domains.remove(server_id)
         with self._step(server_id, "remove_devices"):
-            self._unplug([plug for plug in self.switch.plugs() if plug.owner == server_id])
+            plugs = [plug.device for plug in self.switch.plugs() if plug.owner == server_id]
+            self._unplug({*plugs, *self.folders.read(server_id).get("devices", ())})
         with self._step(server_id, "remove_disk"):
             self.folders.remove(server_id)
 
-    def _unplug(self, plugs: list[Plug]) -> None:
-        self.switch.unplug(plug.device for plug in plugs)
-        for plug in plugs:
-            host.remove_device(plug.device)
+    def _unplug(self, devices: set[str]) -> None:
+        self.switch.unplug(devices)
+        for device in devices:
+            host.remove_device(device)
 
     def sweep(self, wanted: set[str], images: set[str], busy: set[str]) -> None:
         """Remove what no server owns: devices of servers long gone, images that nothing stands on."""
         owned = wanted | busy | self.folders.ids()
-        strays = [
-            plug
+        strays = {
+            plug.device
             for plug in self.switch.plugs()
             if plug.device.startswith(self.config.network.device_prefix)
             and not plug.owner.startswith("network:")
             and plug.owner not in owned
-        ]
+        }
         if strays:
-            log.info("removing devices without a server", devices=[plug.device for plug in strays])
+            log.info("removing devices without a server", devices=sorted(strays))
             self._unplug(strays)
         self.folders.sweep_cache(images)

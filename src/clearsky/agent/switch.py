@@ -28,7 +28,9 @@ class Switch:
 
     def plugs(self) -> list[Plug]:
         """Return everything that agents have plugged in."""
-        found = json.loads(run(*self._vsctl, "--format=json", "--columns=name,external_ids", "list", "interface"))
+        found = json.loads(
+            run(*self._vsctl, "--format=json", "--columns=name,external_ids", "list", "interface")
+        )
         result = []
         for name, ids in found["data"]:
             values: dict[str, Any] = dict(ids[1])
@@ -48,6 +50,8 @@ class Switch:
 
     def unplug(self, devices: Iterable[str]) -> None:
         """Take devices out; absent ones are as good."""
-        words = [word for device in devices for word in ("--", "--if-exists", "del-port", self._bridge, device)]
+        words = [
+            word for device in devices for word in ("--", "--if-exists", "del-port", self._bridge, device)
+        ]
         if words:
             run(*self._vsctl, *words)

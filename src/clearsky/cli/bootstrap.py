@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
 import os
@@ -87,7 +88,8 @@ class Client:
     def ask(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> tuple[Any, Any]:
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        plain = body is None or isinstance(body, bytes | io.BufferedReader)
+        data = body if plain else json.dumps(body).encode()
         request = urllib.request.Request(self.root + path, data, method=method)
         request.add_header("Content-Type", content_type)
         if self.token:
@@ -110,9 +112,12 @@ class Client:
         return dict(made[key])
 
 
-def first_resources(config: Config) -> None:
+def admin(config: Config) -> Client:
+    return Client(config, "admin", _password(config, "admin"), "admin")
+
+
+def first_resources(config: Config, admin: Client) -> None:
     """Make everything that is not there yet, through the APIs that everybody uses."""
-    admin = Client(config, "admin", _password(config, "admin"), "admin")
     identity, net = "/identity/v3", "/network/v2.0"
     project = admin.ensure(
         identity, "projects", "project", {"name": "demo", "description": "For a first look"}
@@ -124,7 +129,6 @@ def first_resources(config: Config) -> None:
         "PUT", f"{identity}/projects/{project['id']}/users/{user['id']}/roles/{roles['roles'][0]['id']}"
     )
     _flavors(admin)
-    _image(admin)
     public = _public(config, admin)
     demo = Client(config, "demo", password, "demo")
     network = demo.ensure(net, "networks", "network", {"name": "demo"})
@@ -154,14 +158,28 @@ def _flavors(admin: Client) -> None:
             )
 
 
-def _image(admin: Client) -> None:
-    """Make the image `tiny`; in a simulated cloud nothing boots from it, so a blank one serves."""
+def image(admin: Client, built: Path | None) -> None:
+    """Make the image `tiny` from a qcow2 file; in a simulated cloud nothing boots from it, so a blank one serves."""
     found, _ = admin.ask("GET", "/image/v2/images?name=tiny")
     if any(one["status"] == "active" for one in found["images"]):
         return
-    body = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    for half in found["images"]:
+        admin.ask("DELETE", f"/image/v2/images/{half['id']}")
+    body = {
+        "name": "tiny",
+        "disk_format": "qcow2" if built else "raw",
+        "container_format": "bare",
+        "visibility": "public",
+        "os_admin_user": "clear",
+        "os_distro": "debian",
+    }
     made, _ = admin.ask("POST", "/image/v2/images", body)
-    admin.ask("PUT", f"/image/v2/images/{made['id']}/file", b"\0" * 1048576, "application/octet-stream")
+    place = f"/image/v2/images/{made['id']}/file"
+    if built is None:
+        admin.ask("PUT", place, b"\0" * 1048576, "application/octet-stream")
+        return
+    with built.open("rb") as data:
+        admin.ask("PUT", place, data, "application/octet-stream")
 
 
 def _public(config: Config, admin: Client) -> dict[str, Any]:

@@ -8,20 +8,41 @@ import click
 
 from clearsky.config import Config
 
+SUPERVISOR_S = 15.0
+
 
 @click.command("down")
-@click.option("--purge", is_flag=True, help="Remove everything the cloud has made, its data too.")
+@click.option("--purge", is_flag=True, help="Remove all data and everything the cloud made on this host.")
 @click.pass_obj
 def command(config: Config, purge: bool) -> None:
-    """Stop the cloud; its data stays, unless purged."""
+    """Stop the cloud and its servers. Its data stays, unless purged; `up` starts again what ran."""
     from clearsky.cli import bootstrap, process  # noqa: PLC0415
-    from clearsky.cli.up import simulated  # noqa: PLC0415
+    from clearsky.cli.which import present, root_only  # noqa: PLC0415
 
-    config = simulated(config)
-    stopped = process.stop(config, "api")
+    config = present(config)
+    root_only(config)
+    stopped = process.stop(config, "api") if config.cloud.simulate else _stop_real(config, purge=purge)
     click.echo("The cloud is down." if stopped else "The cloud was not running.")
     if purge:
         bootstrap.remove_clouds(config)
         for folder in (config.run, config.state):
             shutil.rmtree(folder, ignore_errors=True)
         click.echo(f"Removed {config.state} and its entries in {config.cloud.clouds_file}.")
+
+
+def _stop_real(config: Config, *, purge: bool) -> bool:
+    """End the processes in order, also those that a supervisor which was killed has left."""
+    from clearsky.cli import process  # noqa: PLC0415
+    from clearsky.cli.progress import Progress  # noqa: PLC0415
+    from clearsky.engines import supervisor  # noqa: PLC0415
+
+    if not config.run.exists():
+        return False
+    progress = Progress(2)
+    with progress.step("the supervisor"):
+        watched = process.stop(config, "supervisor", SUPERVISOR_S)
+    running = supervisor.of(config)
+    found = bool(running.pids)
+    with progress.step("servers, api, worker, agent, engines"):
+        running.stop(purge=purge)
+    return watched or found

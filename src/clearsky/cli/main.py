@@ -10,8 +10,11 @@ import click
 COMMANDS = {
     "up": "Start the cloud: prepare what is missing, run it, make what a first user needs.",
     "down": "Stop the cloud.",
+    "doctor": "Say what this machine lacks, why it matters, how to mend it.",
     "status": "Say what runs, and what is wrong.",
     "trace": "Tell the story of a resource or a request: steps, times, what is wanted and seen.",
+    "logs": "Print the processes' logs.",
+    "image": "Build guest images from Debian packages.",
     "test": "Run the project's tests.",
 }
 
@@ -45,7 +48,7 @@ class Lazy(click.Group):
 def main(ctx: click.Context, file: Path | None) -> None:
     """Clearsky: an OpenStack-compatible cloud that one can see through.
 
-    Begin with `clearsky up --simulate`, then use the `openstack` command.
+    Begin with `clearsky up` (as root), or `clearsky up --simulate`; then use the `openstack` command.
     """
     from clearsky import config  # noqa: PLC0415
 

@@ -16,20 +16,24 @@ from clearsky.config import Config
 def gather(config: Config) -> dict[str, Any]:
     """Return what runs and what is wrong."""
     from clearsky import app  # noqa: PLC0415
-    from clearsky.cli import process  # noqa: PLC0415
     from clearsky.compute import scheduling, store  # noqa: PLC0415
 
-    pid = process.running(config, "api")
+    pids = _processes(config)
+    pid = pids["api"]
     found: dict[str, Any] = {
         "version": __version__,
         "simulated": config.cloud.simulate,
         "endpoint": config.endpoint,
-        "processes": {"api": pid},
+        "processes": pids,
         "hosts": [],
         "wrong": [],
     }
-    if pid is None:
-        found["wrong"].append("the api does not run: `clearsky up`")
+    if any(pids.values()):
+        found["wrong"] += [
+            f"{name} does not run; see `clearsky logs {name}`" for name, one in pids.items() if not one
+        ]
+    else:
+        found["wrong"].append("the cloud does not run: `clearsky up`")
     if not (config.state / "clearsky.db").exists() and not config.database.url:
         found["wrong"].append(f"there is no database in {config.state}: `clearsky up`")
         return found
@@ -48,21 +52,34 @@ def gather(config: Config) -> dict[str, Any]:
     return found
 
 
+def _processes(config: Config) -> dict[str, int | None]:
+    """Return the pid of every process that should run."""
+    from clearsky.cli import process  # noqa: PLC0415
+    from clearsky.engines import supervisor  # noqa: PLC0415
+    from clearsky.engines.definitions import HOME, engines, own  # noqa: PLC0415
+
+    if config.cloud.simulate:
+        return {"api": process.running(config, "api")}
+    running = supervisor.running(config)
+    names = [one.name for one in (*engines(config, hide_kvm=False), *own(config, HOME))]
+    return {"supervisor": process.running(config, "supervisor")} | {name: running.get(name) for name in names}
+
+
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def command(config: Config, as_json: bool) -> None:
     """Say what runs, and what is wrong. The exit status is 1 where something is."""
-    from clearsky.cli.up import simulated  # noqa: PLC0415
+    from clearsky.cli.which import present  # noqa: PLC0415
 
-    found = gather(simulated(config))
+    found = gather(present(config))
     if as_json:
         click.echo(json.dumps(found))
     else:
         kind = "SIMULATED cloud" if found["simulated"] else "cloud"
         click.echo(f"Clearsky {found['version']}, {kind} at {found['endpoint']}")
         for name, pid in found["processes"].items():
-            click.echo(f"  {name:10} {'pid ' + str(pid) if pid else 'not running'}")
+            click.echo(f"  {name:15} {'pid ' + str(pid) if pid else 'not running'}")
         for host in found["hosts"]:
             click.echo(
                 f"  host {host['name']}: {'up' if host['up'] else 'DOWN'}{'' if host['enabled'] else ', disabled'}"

@@ -16,12 +16,12 @@ from clearsky.config import Config
 def command(config: Config, what: str) -> None:
     """Print the steps that were taken for a server, a port or a request (req-...), and what is wanted and seen."""
     from clearsky import app  # noqa: PLC0415
-    from clearsky.cli.up import simulated  # noqa: PLC0415
+    from clearsky.cli.which import present  # noqa: PLC0415
     from clearsky.compute import service as compute  # noqa: PLC0415
     from clearsky.network import service as network  # noqa: PLC0415
     from clearsky.work import journal  # noqa: PLC0415
 
-    house = app.open_house(simulated(config))
+    house = app.open_house(present(config))
     try:
         steps = journal.of(house.db, what)
         facts: list[tuple[str, dict[str, Any]]] = [

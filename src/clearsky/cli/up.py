@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from clearsky.cli.progress import Progress
+from clearsky.cli.which import root_only, simulated
 from clearsky.config import Config
 
+if TYPE_CHECKING:
+    from clearsky.cli.bootstrap import Client
 
-@contextmanager
-def step(number: int, total: int, what: str) -> Iterator[None]:
-    """Print one numbered step, and how long it took."""
-    click.echo(f"[{number}/{total}] {what} ...", nl=False)
-    started = time.perf_counter()
-    try:
-        yield
-    except BaseException:
-        click.echo(" failed")
-        raise
-    click.echo(f" {time.perf_counter() - started:.2f} s")
+HOST_S = 60.0
 
 
-def simulated(config: Config) -> Config:
-    """Return the settings of a simulated cloud: in the user's own folders, unless a file says where."""
-    if config.file is not None:
-        if not config.cloud.simulate:
-            raise click.ClickException(
-                f"{config.file} describes a real cloud; a simulated one has `simulate = true` in [cloud]"
-            )
-        return config
-    home = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / "clearsky-simulated"
-    clouds = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "openstack" / "clouds.yaml"
-    cloud = replace(config.cloud, state_dir=home, run_dir=home / "run", clouds_file=clouds, simulate=True)
-    return replace(config, cloud=cloud, file=home / "clearsky.toml")
+@click.command("up")
+@click.option(
+    "--simulate", is_flag=True, help="Fake engines: no root, no guests, no packets; for developing clients."
+)
+@click.pass_obj
+def command(config: Config, simulate: bool) -> None:
+    """Start the cloud. Running it again changes nothing."""
+    if simulate or config.cloud.simulate:
+        _simulated(simulated(config))
+    else:
+        root_only(config)
+        _real(config)
 
 
 def _write(config: Config) -> None:
@@ -54,38 +46,130 @@ def _write(config: Config) -> None:
         config.file.write_text(text, encoding="utf-8")
 
 
-@click.command("up")
-@click.option(
-    "--simulate", is_flag=True, help="Fake engines: no root, no guests, no packets; for developing clients."
-)
-@click.pass_obj
-def command(config: Config, simulate: bool) -> None:
-    """Start the cloud. Running it again changes nothing."""
+def _simulated(config: Config) -> None:
     from clearsky.cli import bootstrap, process  # noqa: PLC0415
 
-    if not simulate and not config.cloud.simulate:
-        raise click.ClickException("this version runs simulated clouds only: say `clearsky up --simulate`")
-    config = simulated(config)
-    started = time.perf_counter()
-    total = 4
-    with step(1, total, f"folders in {config.state}"):
+    progress = Progress(4)
+    with progress.step(f"folders in {config.state}"):
         for folder in (config.state, config.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(config)
-    with step(2, total, "database and first accounts"):
+    with progress.step("database and first accounts"):
         bootstrap.prepare(config)
-    with step(3, total, f"the cloud's process at {config.endpoint}"):
+    with progress.step(f"the cloud's process at {config.endpoint}"):
         if process.running(config, "api") is None:
             process.start(config, "api", "clearsky.api")
         bootstrap.wait_until_it_answers(config)
-    with step(4, total, "image, flavors, networks, demo project"):
-        bootstrap.first_resources(config)
+    with progress.step("image, flavors, networks, demo project"):
+        admin = bootstrap.admin(config)
+        bootstrap.image(admin, None)
+        bootstrap.first_resources(config, admin)
     click.echo(
-        f"\nUp in {time.perf_counter() - started:.1f} s. This cloud is SIMULATED: no guest runs, no packet flows."
+        f"\nUp in {progress.elapsed_s:.1f} s. This cloud is SIMULATED: no guest runs, no packet flows."
     )
+    _next_lines(config)
+
+
+def _real(config: Config) -> None:
+    from clearsky.cli import bootstrap, doctor, process  # noqa: PLC0415
+    from clearsky.console import assets  # noqa: PLC0415
+    from clearsky.engines import masquerade, prepare  # noqa: PLC0415
+
+    progress = Progress(8)
+    with progress.step("looking at this machine"):
+        doctor.insist(config)
+    missing = prepare.missing_packages()
+    with progress.step(f"Debian packages: {' '.join(missing) if missing else 'all there'}"):
+        if missing:
+            prepare.install(missing)
+    with ThreadPoolExecutor(1) as pool:
+        with progress.step(f"accounts, folders in {config.state}, engines' databases"):
+            prepare.ensure_accounts(config)
+            prepare.ensure_folders(config)
+            prepare.ensure_databases(config)
+            prepare.ensure_libvirt(config)
+            building = None if _has_tiny(config) else pool.submit(_build_tiny, config)
+        with progress.step("database and first accounts"):
+            bootstrap.prepare(config)
+            prepare.give_state(config)
+            assets.ensure(config)
+        with progress.step("engines: OVN, Open vSwitch, libvirt; api, worker, agent"):
+            if process.running(config, "supervisor") is None:
+                process.start(config, "supervisor", "clearsky.engines.supervisor")
+            bootstrap.wait_until_it_answers(config)
+            if config.network.masquerade:
+                masquerade.ensure(config)
+        with progress.step(f"this host, {config.host}"):
+            admin = bootstrap.admin(config)
+            _wait_for_host(config, admin)
+        with progress.step("flavors, networks, demo project"):
+            bootstrap.first_resources(config, admin)
+        with progress.step("image tiny"):
+            _upload_tiny(admin, building)
+    click.echo(f"\nUp in {progress.elapsed_s:.1f} s.")
+    _next_lines(config)
+
+
+def _tiny(config: Config) -> Path:
+    return config.state / "build" / "tiny.qcow2"
+
+
+def _has_tiny(config: Config) -> bool:
+    """Say whether the image was uploaded before; that it still exists is asked of the API later."""
+    return (config.state / "build" / "uploaded").exists()
+
+
+def _build_tiny(config: Config) -> Path:
+    from clearsky.image.build import tiny  # noqa: PLC0415
+
+    target = _tiny(config)
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    if not target.exists():
+        tiny.build(target, lambda _message: None)
+    return target
+
+
+def _upload_tiny(admin: Client, building: Future[Path] | None) -> None:
+    from clearsky.cli import bootstrap  # noqa: PLC0415
+    from clearsky.image.build.packages import BuildError  # noqa: PLC0415
+
+    if building is None:
+        return
+    try:
+        built = building.result()
+    except BuildError as error:
+        raise click.ClickException(f"the image could not be built: {error}") from error
+    bootstrap.image(admin, built)
+    (built.parent / "uploaded").touch()
+    built.unlink()
+
+
+def _wait_for_host(config: Config, admin: Client) -> None:
+    end = time.monotonic() + HOST_S
+    while True:
+        found, _ = admin.ask("GET", "/compute/v2.1/os-services")
+        if any(one["state"] == "up" and one["host"] == config.host for one in found["services"]):
+            return
+        if time.monotonic() > end:
+            raise click.ClickException(
+                f"the agent of this host does not report; see {config.state / 'logs' / 'agent.log'} and `clearsky status`"
+            )
+        time.sleep(0.05)
+
+
+def _next_lines(config: Config) -> None:
+    from clearsky.cli import bootstrap  # noqa: PLC0415
+
     click.echo("Try:")
     if config.cloud.clouds_file not in bootstrap.found_by_clients():
         click.echo(f"  export OS_CLIENT_CONFIG_FILE={config.cloud.clouds_file}")
     click.echo(f"  export OS_CLOUD={config.cloud.name}")
-    click.echo("  openstack server create --image tiny --flavor m1.tiny --network demo --wait first")
-    click.echo("  openstack server list")
+    click.echo("  openstack keypair create --private-key first.pem first")
+    click.echo(
+        "  openstack server create --image tiny --flavor m1.tiny --network demo --key-name first"
+        " --security-group ssh-and-ping --wait first"
+    )
+    if not config.cloud.simulate:
+        click.echo("  openstack floating ip create public")
+        click.echo("  openstack server add floating ip first ADDRESS")
+        click.echo("  chmod 600 first.pem; ssh -i first.pem clear@ADDRESS")

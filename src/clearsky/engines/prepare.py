@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import ipaddress
 import os
 import pwd
@@ -12,8 +13,10 @@ import time
 from pathlib import Path
 
 from clearsky.config import Config
-from clearsky.engines.definitions import OVS_SCHEMA, SCHEMAS
+from clearsky.engines.definitions import HOME, OVS_SCHEMA, SCHEMAS, libvirt_folders
 
+CONSOLE_LOG_BYTES = 2 * 1024 * 1024
+"""A server's console log is kept to twice this."""
 PACKAGES = {
     "ovn-central": "ovn-northd",
     "ovn-host": "ovn-controller",
@@ -67,48 +70,95 @@ def install(packages: list[str]) -> None:
             policy.unlink()
 
 
-def ensure_user(config: Config) -> None:
-    """Make the account of the unprivileged processes."""
-    try:
-        pwd.getpwnam(config.cloud.user)
-    except KeyError:
+def accounts(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the accounts without rights that processes run as, and the further groups of each."""
+    return {
+        config.cloud.user: (),
+        f"{config.cloud.user}-guest": (),  # answers what guests ask
+        config.compute.qemu_user: ("kvm",),
+    }
+
+
+def ensure_accounts(config: Config) -> None:
+    """Make the accounts that are not there."""
+    for name, groups in accounts(config).items():
+        try:
+            pwd.getpwnam(name)
+            continue
+        except KeyError:
+            pass
+        known = [group for group in groups if _has_group(group)]
+        further = ("--groups", ",".join(known)) if known else ()
         subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", config.cloud.user],
+            [
+                "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
+                "--shell", "/usr/sbin/nologin", *further, name,
+            ],
             check=True,
-        )
+            capture_output=True,
+        )  # fmt: skip
+
+
+def _has_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def ensure_folders(config: Config) -> None:
-    """Make the folders: the state is the api user's, the engines' parts are root's."""
+    """Make the folders: the api's account has its state, the engines' parts are root's."""
     account = pwd.getpwnam(config.cloud.user)
+    state, run = config.state, config.run
     for folder, mode in (
-        (config.state, 0o711),
-        (config.run, 0o755),
-        (config.run / "bell", 0o700),
-        (config.state / "images", 0o755),
-        (config.state / "logs", 0o755),
+        (state, 0o711),
+        (run, 0o711),
+        (run / "bell", 0o700),
+        (state / "images", 0o711),
+        (state / "fernet-keys", 0o700),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    (state / "passwords").mkdir(exist_ok=True, mode=0o700)
     for folder in (
-        config.state,
-        config.run,
-        config.run / "bell",
-        config.state / "images",
-        config.state / "passwords",
-        config.state / "fernet-keys",
+        state / "logs",
+        state / "ovn",
+        state / "ovs",
+        run / "ovn",
+        run / "ovs",
+        run / "libvirt",
+        state / "libvirt",
     ):
-        if folder.exists():
-            os.chown(folder, account.pw_uid, account.pw_gid)
-    for folder in (
-        config.state / "ovn",
-        config.state / "ovs",
-        config.run / "ovn",
-        config.run / "ovs",
-        config.run / "libvirt",
-        config.state / "servers",
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+    for folder in libvirt_folders(config):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+
+
+def give_state(config: Config) -> None:
+    """Give the api's account what root has made for it."""
+    account = pwd.getpwnam(config.cloud.user)
+    for path in (*config.state.glob("clearsky.db*"), *(config.state / "fernet-keys").iterdir()):
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def open_to_all(folder: Path) -> bool:
+    """Say whether every account can reach a folder."""
+    return all(parent.stat().st_mode & 0o001 for parent in (folder, *folder.parents))
+
+
+def ensure_program(config: Config) -> Path:
+    """Return where processes without rights can read the program: the checkout, or a view of it where it is hidden."""
+    if open_to_all(HOME):
+        return HOME
+    view = config.run / "program"
+    view.mkdir(exist_ok=True)
+    if not (view / "src").exists():
+        subprocess.run(["mount", "--bind", "-o", "ro", str(HOME), str(view)], check=True, capture_output=True)
+    return view
 
 
 def ensure_databases(config: Config) -> None:
@@ -123,14 +173,23 @@ def ensure_databases(config: Config) -> None:
 
 
 def ensure_libvirt(config: Config) -> None:
-    """Write libvirt's configuration: sockets in our run directory, guests under an account of their own."""
-    lib = config.run / "libvirt"
+    """Write libvirt's configuration: sockets in our run directory, servers under an account without rights."""
+    lib, etc = config.run / "libvirt", config.state / "libvirt" / "etc"
+    group = grp.getgrgid(pwd.getpwnam(config.compute.qemu_user).pw_gid).gr_name
     (lib / "libvirtd.conf").write_text(
         f'unix_sock_dir = "{lib}"\nauth_unix_ro = "none"\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
         'log_outputs = "3:stderr"\nmax_clients = 100\n',
         encoding="utf-8",
     )
-    (lib / "virtlogd.conf").write_text('log_outputs = "3:stderr"\n', encoding="utf-8")
+    (lib / "virtlogd.conf").write_text(
+        f'log_outputs = "3:stderr"\nmax_size = {CONSOLE_LOG_BYTES}\nmax_backups = 1\n', encoding="utf-8"
+    )
+    # Who owns a server's files is the agent's to say, so libvirt neither changes nor remembers owners.
+    (etc / "qemu.conf").write_text(
+        f'user = "{config.compute.qemu_user}"\ngroup = "{group}"\nsecurity_driver = "none"\nnamespaces = []\n'
+        "cgroup_controllers = []\ndynamic_ownership = 0\nremember_owner = 0\n",
+        encoding="utf-8",
+    )
 
 
 def vsctl(config: Config, *arguments: str) -> str:

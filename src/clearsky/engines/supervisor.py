@@ -1,7 +1,7 @@
 """Keeps a cloud's processes running where there is no systemd: `python -m clearsky.engines.supervisor`.
 
 It starts them in order, starts again what dies, and reaps what they leave behind. After its own death the next one
-takes over the processes that still run. Guests are not its children's to end: QEMU outlives all of it.
+takes over the processes that still run; told to end, it leaves them running: `clearsky down` ends them, in order.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ import pwd
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from clearsky import config as settings_module
+from clearsky import logs
 from clearsky.config import Config
-from clearsky.engines import prepare
+from clearsky.engines import prepare, teardown, virtualization
 from clearsky.engines.definitions import Process, engines, own
 
+log = structlog.get_logger("supervisor")
 PR_SET_CHILD_SUBREAPER = 36
 RESTART_S = 0.5
 
@@ -37,20 +40,29 @@ def started_at(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
+def _file(config: Config) -> Path:
+    return config.run / "processes.json"
+
+
+def running(config: Config) -> dict[str, int]:
+    """Return the processes that a supervisor has started and that still run."""
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(_file(config).read_text(encoding="utf-8"))
+        return {name: pid for name, (pid, start) in known.items() if started_at(pid) == start}
+    return {}
+
+
 class Supervisor:
     def __init__(self, config: Config, processes: list[Process]) -> None:
         self.config, self.processes = config, processes
         self.pids: dict[str, int] = {}
-        self.file = config.run / "processes.json"
+        self.file = _file(config)
         self.stopping = False
         self._died: dict[str, float] = {}
 
     def adopt(self) -> None:
         """Take over what an earlier supervisor has started and still runs."""
-        with contextlib.suppress(OSError, ValueError):
-            for name, (pid, start) in json.loads(self.file.read_text(encoding="utf-8")).items():
-                if started_at(pid) == start:
-                    self.pids[name] = pid
+        self.pids = running(self.config)
 
     def save(self) -> None:
         unfinished = self.file.with_suffix(".new")
@@ -63,7 +75,11 @@ class Supervisor:
         """Start the process if it does not run; wait until it is ready, ten seconds at most."""
         pid = self.pids.get(process.name)
         if pid is None or not started_at(pid):
-            self._start(process)
+            try:
+                self._start(process)
+            except (OSError, KeyError) as error:
+                log.error("a process cannot be started", name=process.name, error=str(error))  # noqa: TRY400
+                return
         end = time.monotonic() + 10
         while (
             process.ready is not None
@@ -72,6 +88,9 @@ class Supervisor:
             and not self.stopping
         ):
             time.sleep(0.02)
+        if process.ready is not None and process.socket_for and process.ready.exists():
+            account = pwd.getpwnam(process.socket_for)
+            os.chown(process.ready, account.pw_uid, account.pw_gid)
 
     def _start(self, process: Process) -> None:
         logs = self.config.state / "logs"
@@ -105,12 +124,16 @@ class Supervisor:
                     and time.monotonic() - self._died.get(process.name, 0.0) > RESTART_S
                 ):
                     self._died[process.name] = time.monotonic()
-                    self._start(process)
+                    self.ensure(process)
             time.sleep(0.2)
 
-    def stop(self) -> None:
-        """End all processes, last started first."""
+    def stop(self, *, purge: bool = False) -> None:
+        """End all processes, last started first; servers while libvirt still runs, the network while the switch does."""
         for process in reversed(self.processes):
+            if process.name == "libvirtd":
+                teardown.stop_servers(self.config)
+            if process.name == "ovn-controller" and purge:
+                teardown.remove_network(self.config)
             pid = self.pids.get(process.name, 0)
             end = time.monotonic() + 5
             with contextlib.suppress(ProcessLookupError):
@@ -120,6 +143,7 @@ class Supervisor:
                     if time.monotonic() > end:
                         os.kill(pid, signal.SIGKILL)
                     time.sleep(0.02)
+        teardown.remove_view(self.config)
         self.file.unlink(missing_ok=True)
 
 
@@ -132,33 +156,37 @@ def _accepts(path: Path) -> bool:
     return True
 
 
+def of(config: Config, *, hide_kvm: bool = False) -> Supervisor:
+    """Return the supervisor of all of a cloud's processes, with those that run already."""
+    supervisor = Supervisor(
+        config, [*engines(config, hide_kvm=hide_kvm), *own(config, prepare.ensure_program(config))]
+    )
+    supervisor.adopt()
+    return supervisor
+
+
 def main() -> None:
     config = settings_module.load()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    processes = [*engines(config, hide_kvm=True), *own(config)]
-    supervisor = Supervisor(config, processes)
+    hide_kvm = not virtualization.accelerated(config)
+    logs.configure("supervisor")
+    supervisor = of(config, hide_kvm=hide_kvm)
 
     def stop(*_: object) -> None:
         supervisor.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    supervisor.adopt()
-    for process in processes:
+    for process in supervisor.processes:
+        if supervisor.stopping:
+            break
         supervisor.ensure(process)
         if process.name == "ovs-db":
             prepare.ensure_chassis(config)
         if process.name == "ovs-vswitchd":
             prepare.ensure_public_address(config)
-        if process.name in ("ovn-nb", "ovn-sb"):
-            account = pwd.getpwnam(config.cloud.user)
-            path = process.ready
-            assert path is not None
-            os.chown(path, account.pw_uid, account.pw_gid)
     supervisor.save()
     supervisor.watch()
-    supervisor.stop()
-    sys.exit(0)
 
 
 if __name__ == "__main__":

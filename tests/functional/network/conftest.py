@@ -111,7 +111,7 @@ def engine_host() -> Iterator[Host]:
         network=config.Network(integration_bridge="csn-int", external_bridge="csn-ex", datapath="netdev"),
     )
     network_only = [p for p in engines(settings, hide_kvm=False) if p.name.startswith("ov")]
-    prepare.ensure_user(settings)
+    prepare.ensure_accounts(settings)
     prepare.ensure_folders(settings)
     prepare.ensure_databases(settings)
     supervisor = Supervisor(settings, network_only)

@@ -36,7 +36,21 @@ def make(
     _fat(fat, scratch, boot_files, command_line, boot_mib)
     with ext4.open("wb") as file:
         file.truncate(root_mib * MIB)
-    run("mke2fs", "-q", "-t", "ext4", "-L", "clear-root", "-m", "1", "-E", "lazy_itable_init=1", "-d", root, ext4)
+    run(
+        "mke2fs",
+        "-q",
+        "-t",
+        "ext4",
+        "-L",
+        "clear-root",
+        "-m",
+        "1",
+        "-E",
+        "lazy_itable_init=1",
+        "-d",
+        root,
+        ext4,
+    )
     with target.open("wb") as disk:
         disk.write(_boot_record(boot_mib, root_mib))
         disk.truncate((1 + boot_mib + root_mib) * MIB)

@@ -85,7 +85,7 @@ Progress = Callable[[str], None]
 
 
 def build(target: Path, progress: Progress = lambda _: None) -> None:
-    """Write the raw image to `target`; raises BuildError. Needs root, as the files in it belong to root."""
+    """Write the image, qcow2, to `target`; raises BuildError. Needs root, as the files in it belong to root."""
     if os.geteuid() != 0:
         raise BuildError("an image can be built by root only: its files belong to root")
     with tempfile.TemporaryDirectory(prefix="clearsky-tiny-") as folder:
@@ -101,9 +101,11 @@ def build(target: Path, progress: Progress = lambda _: None) -> None:
         _root(tree, root, release)
         initrd = _initrd(tree, scratch, release)
         progress("writing the disk")
-        unfinished = target.with_name(target.name + ".new")
         files = {"vmlinuz": kernel, "initrd": initrd}
-        disk.make(unfinished, scratch, root, files, command_line=COMMAND_LINE, root_mib=ROOT_MIB)
+        raw = scratch / "disk.raw"
+        disk.make(raw, scratch, root, files, command_line=COMMAND_LINE, root_mib=ROOT_MIB)
+        unfinished = target.with_name(target.name + ".new")
+        run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, unfinished)
         unfinished.rename(target)
 
 
@@ -184,7 +186,7 @@ def _module_files(tree: Path, release: str, names: tuple[str, ...]) -> list[str]
     for line in (tree / base / "modules.dep").read_text(encoding="utf-8").splitlines():
         file, _, rest = line.partition(":")
         needs[file] = rest.split()
-    by_name = {Path(file).stem.replace("-", "_"): file for file in needs}
+    by_name = {Path(name).stem.replace("-", "_"): name for name in needs}
     ordered: dict[str, None] = {}
 
     def add(file: str) -> None:
@@ -194,8 +196,8 @@ def _module_files(tree: Path, release: str, names: tuple[str, ...]) -> list[str]
         ordered[file] = None
 
     for name in names:
-        if file := by_name.get(name.replace("-", "_")):
-            add(file)
+        if found := by_name.get(name.replace("-", "_")):
+            add(found)
     return [f"{base}/{file}" for file in ordered]
 
 
@@ -224,5 +226,7 @@ def _initrd(tree: Path, scratch: Path, release: str) -> Path:
         (folder / name).write_text("\n".join(Path(path).name for path in paths) + "\n", encoding="utf-8")
     names = "\n".join(str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))) + "\n"
     initrd = scratch / "initrd.img"
-    initrd.write_bytes(run(tree / "bin/busybox", "cpio", "-o", "-H", "newc", stdin=names.encode(), cwd=folder))
+    initrd.write_bytes(
+        run(tree / "bin/busybox", "cpio", "-o", "-H", "newc", stdin=names.encode(), cwd=folder)
+    )
     return initrd

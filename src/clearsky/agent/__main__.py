@@ -1,0 +1,22 @@
+"""The agent process: `python -m clearsky.agent`, as root. Guests outlive it."""
+
+from __future__ import annotations
+
+import signal
+
+from clearsky import config, logs
+from clearsky.agent.loop import Loop
+from clearsky.engines import virtualization
+
+
+def main() -> None:
+    settings = config.load()
+    logs.configure("agent")
+    loop = Loop(settings, accelerated=virtualization.accelerated(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What `down` does besides ending processes: servers are switched off; with a purge, nothing stays on the host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+
+import libvirt
+
+from clearsky.config import Config
+from clearsky.engines import masquerade, prepare
+
+POWER_BUTTON_S = 20.0
+
+
+def stop_servers(config: Config) -> None:
+    """Press every server's power button and cut the power of those that do not follow. They start again with `up`."""
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    try:
+        connection = libvirt.open(config.libvirt_uri)
+    except libvirt.libvirtError:
+        return
+    running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    end = time.monotonic() + POWER_BUTTON_S
+    for domain in running:
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+    while time.monotonic() < end and any(_active(domain) for domain in running):
+        time.sleep(0.1)
+    for domain in running:
+        with contextlib.suppress(libvirt.libvirtError):
+            if domain.isActive():
+                domain.destroy()
+    connection.close()
+
+
+def _active(domain: libvirt.virDomain) -> bool:
+    try:
+        return bool(domain.isActive())
+    except libvirt.libvirtError:
+        return False
+
+
+def remove_network(config: Config) -> None:
+    """Remove bridges, devices and namespaces of this cloud, while Open vSwitch still runs."""
+    bridges = (config.network.integration_bridge, config.network.external_bridge)
+    with contextlib.suppress(subprocess.CalledProcessError, OSError):
+        found = json.loads(
+            prepare.vsctl(config, "--format=json", "--columns=name,external_ids", "list", "interface")
+        )
+        ours = [name for name, ids in found["data"] if "clearsky-owner" in dict(ids[1])]
+        words = [word for bridge in bridges for word in ("--", "--if-exists", "del-br", bridge)]
+        prepare.vsctl(config, *words[1:])
+        for name in ours:
+            _ip("link", "delete", "dev", name)
+    with contextlib.suppress(FileNotFoundError):
+        for network in os.listdir(config.run / "metadata"):
+            _ip("netns", "delete", f"{config.network.device_prefix}-{network[:11]}")
+    masquerade.remove(config)
+
+
+def remove_view(config: Config) -> None:
+    """Take away the view of the program that processes without rights had."""
+    subprocess.run(["umount", str(config.run / "program")], check=False, capture_output=True)
+    with contextlib.suppress(OSError):
+        (config.run / "program").rmdir()
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=False, capture_output=True)
