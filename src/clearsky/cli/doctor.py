@@ -124,20 +124,13 @@ def _packages(config: Config) -> Iterator[Finding]:
 
 
 def _names(config: Config) -> Iterator[Finding]:
-    """Look for others who use our port, range or names; while this cloud runs they are its own."""
-    from clearsky.cli import process  # noqa: PLC0415
+    """Look for others who use our port, range or names."""
+    from clearsky.engines import supervisor  # noqa: PLC0415
 
-    if process.running(config, "supervisor") is not None or (config.run / "processes.json").exists():
-        return
-    address = (config.api.host, config.api.port)
-    with socket.socket(socket.AF_INET6 if ":" in config.api.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            yield Finding(
-                f"address {address[0]}:{address[1]}", "wrong", f"{error.strerror}", "set [api] host and port"
-            )
+    if "api" not in supervisor.running(config):
+        yield from _port(config)
+    if (config.state / "ovs" / "conf.db").exists():
+        return  # what is there is this cloud's own, from its last `up`
     devices = {name for _, name in socket.if_nameindex()}
     for name in (config.network.integration_bridge, config.network.external_bridge):
         if name in devices:
@@ -148,6 +141,18 @@ def _names(config: Config) -> Iterator[Finding]:
                 "set [network] integration_bridge and external_bridge, or remove it",
             )
     yield from _range(config)
+
+
+def _port(config: Config) -> Iterator[Finding]:
+    address = (config.api.host, config.api.port)
+    with socket.socket(socket.AF_INET6 if ":" in config.api.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            yield Finding(
+                f"address {address[0]}:{address[1]}", "wrong", f"{error.strerror}", "set [api] host and port"
+            )
 
 
 def _range(config: Config) -> Iterator[Finding]:

@@ -103,7 +103,7 @@ def _libvirt_room(config: Config, *, hide_kvm: bool) -> tuple[str, ...]:
     for source, target in libvirt_folders(config).items():
         words += ["--bind", str(source), str(target)]
     if hide_kvm:
-        words += ["--hide-kvm", str(config.run / "libvirt" / "dev")]
+        words += ["--hide-kvm", str(config.run / "libvirt" / "no-kvm")]
     return tuple(words)
 
 

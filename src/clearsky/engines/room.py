@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
-MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 4096, 8192, 16384, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
@@ -35,30 +35,17 @@ def bind(source: Path, target: Path) -> None:
     _mount(str(source), str(target), None, MS_BIND | MS_REC)
 
 
-def hide_kvm(scratch: Path) -> None:
-    """Put a /dev in place that has everything but kvm."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    _mount("tmpfs", str(scratch), "tmpfs", 0)
-    scratch.chmod(0o755)
-    for entry in Path("/dev").iterdir():
-        if entry.name == "kvm":
-            continue
-        target = scratch / entry.name
-        if entry.is_symlink():
-            target.symlink_to(entry.readlink())
-            continue
-        if entry.is_dir():
-            target.mkdir()
-        else:
-            target.touch()
-        _mount(str(entry), str(target), None, MS_BIND | MS_REC)
-    _mount(str(scratch), "/dev", None, MS_MOVE)
+def hide_kvm(empty: Path) -> None:
+    """Put a file that nobody but root can open over /dev/kvm."""
+    if Path("/dev/kvm").exists():
+        empty.touch(mode=0o600)
+        _mount(str(empty), "/dev/kvm", None, MS_BIND)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="clearsky.engines.room")
     parser.add_argument("--bind", nargs=2, action="append", type=Path, default=[], metavar=("FROM", "TO"))
-    parser.add_argument("--hide-kvm", type=Path, metavar="SCRATCH")
+    parser.add_argument("--hide-kvm", type=Path, metavar="EMPTY_FILE")
     parser.add_argument("program", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
     enter()
