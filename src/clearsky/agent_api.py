@@ -37,6 +37,14 @@ class Waiters:
         self._events: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._socket = Bell(house.config.run).listen("api")
         self._socket.setblocking(False)
+        self.closing = False
+
+    def close(self) -> None:
+        """Let every long poll answer now."""
+        self.closing = True
+        for events in self._events.values():
+            for event in events:
+                event.set()
 
     def start(self) -> None:
         asyncio.get_running_loop().add_reader(self._socket, self._hear)
@@ -65,9 +73,8 @@ class Waiters:
             self._events[topic].discard(event)
 
 
-def make(house: House) -> Starlette:
+def make(house: House, waiters: Waiters) -> Starlette:
     """Return the ASGI app for the agents of this machine."""
-    waiters = Waiters(house)
 
     async def desired(request: Request) -> Response:
         host, since = request.query_params.get("host", ""), request.query_params.get("since", "")
@@ -78,7 +85,12 @@ def make(house: House) -> Starlette:
         async with waiters.subscribed(topic) as event:
             while True:
                 left = end - asyncio.get_running_loop().time()
-                if left <= 0 or not since or str(await run_in_threadpool(_revision, house, host)) != since:
+                if (
+                    left <= 0
+                    or not since
+                    or waiters.closing
+                    or str(await run_in_threadpool(_revision, house, host)) != since
+                ):
                     break
                 await waiters.wait(event, min(left, house.config.work.poll_s))
         answer = await run_in_threadpool(compute.desired, house, host)

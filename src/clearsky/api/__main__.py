@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 import uvloop
 
 from clearsky import agent_api, app, config, console, logs, simulation
 from clearsky.house import House
+
+GRACE_S = 5
+"""Requests under way get so long when the process is told to end."""
 
 
 def _listen(settings: config.Api) -> socket.socket:
@@ -41,7 +46,15 @@ def _listen_agents(settings: config.Config) -> socket.socket:
     return listener
 
 
-def _server(application: object) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """One of two servers in this process: signals are for both, so neither takes them for itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(application: object) -> _Server:
     settings = uvicorn.Config(
         application,  # type: ignore[arg-type]
         log_config=None,
@@ -49,15 +62,24 @@ def _server(application: object) -> uvicorn.Server:
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_S,
         ws="websockets-sansio",
     )
-    return uvicorn.Server(settings)
+    return _Server(settings)
 
 
 async def _serve(house: House) -> None:
     settings = house.config
+    waiters = agent_api.Waiters(house)
     public = _server(app.api(house, mounts={"console": console.make(house)}))
-    agents = _server(agent_api.make(house))
+    agents = _server(agent_api.make(house, waiters))
+
+    def stop() -> None:
+        public.should_exit = agents.should_exit = True
+        waiters.close()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     tasks = [
         asyncio.create_task(public.serve([_listen(settings.api)])),
         asyncio.create_task(agents.serve([_listen_agents(settings)])),
@@ -65,7 +87,7 @@ async def _serve(house: House) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        public.should_exit = agents.should_exit = True
+        stop()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
 
@@ -76,8 +98,7 @@ def main() -> None:
     house = app.open_house(settings)
     if settings.cloud.simulate:
         simulation.start(house)
-    with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(house))
+    uvloop.run(_serve(house))
 
 
 if __name__ == "__main__":

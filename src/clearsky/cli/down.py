@@ -8,7 +8,7 @@ import click
 
 from clearsky.config import Config
 
-SUPERVISOR_S = 15.0
+STOP_S = 90.0
 
 
 @click.command("down")
@@ -31,18 +31,19 @@ def command(config: Config, purge: bool) -> None:
 
 
 def _stop_real(config: Config, *, purge: bool) -> bool:
-    """End the processes in order, also those that a supervisor which was killed has left."""
+    """End the supervisor, and so all it keeps; what a killed one has left is taken over first."""
     from clearsky.cli import process  # noqa: PLC0415
     from clearsky.cli.progress import Progress  # noqa: PLC0415
     from clearsky.engines import supervisor  # noqa: PLC0415
 
     if not config.run.exists():
         return False
-    progress = Progress(2)
-    with progress.step("the supervisor"):
-        watched = process.stop(config, "supervisor", SUPERVISOR_S)
-    running = supervisor.of(config)
-    found = bool(running.pids)
-    with progress.step("servers, api, worker, agent, engines"):
-        running.stop(purge=purge)
+    if purge:
+        (config.run / supervisor.PURGE).touch()
+    with Progress(1).step("ending servers, api, worker, agent, engines"):
+        watched = process.stop(config, "supervisor", STOP_S)
+        left = supervisor.of(config)
+        found = bool(left.pids)
+        if found or purge:
+            left.stop()
     return watched or found

@@ -1,7 +1,7 @@
 """Keeps a cloud's processes running where there is no systemd: `python -m clearsky.engines.supervisor`.
 
 It starts them in order, starts again what dies, and reaps what they leave behind. After its own death the next one
-takes over the processes that still run; told to end, it leaves them running: `clearsky down` ends them, in order.
+takes over the processes that still run. Told to end (SIGTERM), it ends them in order.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from clearsky.engines.definitions import Process, engines, own
 log = structlog.get_logger("supervisor")
 PR_SET_CHILD_SUBREAPER = 36
 RESTART_S = 0.5
+PURGE = "purge"
+"""File in the run directory: the next stop is for good."""
 
 
 def started_at(pid: int) -> str:
@@ -127,12 +129,13 @@ class Supervisor:
                     self.ensure(process)
             time.sleep(0.2)
 
-    def stop(self, *, purge: bool = False) -> None:
+    def stop(self) -> None:
         """End all processes, last started first; servers while libvirt still runs, the network while the switch does."""
         for process in reversed(self.processes):
             if process.name == "libvirtd":
                 teardown.stop_servers(self.config)
-            if process.name == "ovn-controller" and purge:
+            if process.name == "ovs-vswitchd" and (self.config.run / PURGE).exists():
+                # Not earlier: ovn-controller makes its bridge again.
                 teardown.remove_network(self.config)
             pid = self.pids.get(process.name, 0)
             end = time.monotonic() + 5
@@ -143,7 +146,11 @@ class Supervisor:
                     if time.monotonic() > end:
                         os.kill(pid, signal.SIGKILL)
                     time.sleep(0.02)
+            if pid:
+                log.info("ended", name=process.name, pid=pid)
         teardown.remove_view(self.config)
+        if (self.config.run / PURGE).exists():
+            teardown.remove_idle_tap("ovs-netdev")
         self.file.unlink(missing_ok=True)
 
 
@@ -187,6 +194,7 @@ def main() -> None:
             prepare.ensure_public_address(config)
     supervisor.save()
     supervisor.watch()
+    supervisor.stop()
 
 
 if __name__ == "__main__":

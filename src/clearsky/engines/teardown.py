@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import socket
+import struct
 import subprocess
 import time
+from pathlib import Path
 
 import libvirt
 
@@ -14,6 +18,8 @@ from clearsky.config import Config
 from clearsky.engines import masquerade, prepare
 
 POWER_BUTTON_S = 20.0
+TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
+IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 
 
 def stop_servers(config: Config) -> None:
@@ -60,6 +66,16 @@ def remove_network(config: Config) -> None:
         for network in os.listdir(config.run / "metadata"):
             _ip("netns", "delete", f"{config.network.device_prefix}-{network[:11]}")
     masquerade.remove(config)
+
+
+def remove_idle_tap(name: str) -> None:
+    """Remove a TAP device that nobody holds: the userspace datapath's own, which its other users may share."""
+    if name not in {device for _, device in socket.if_nameindex()}:
+        return
+    with contextlib.suppress(OSError), Path("/dev/net/tun").open("r+b", buffering=0) as tun:
+        request = struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI)
+        fcntl.ioctl(tun, TUNSETIFF, request)  # refused while somebody holds it
+        fcntl.ioctl(tun, TUNSETPERSIST, 0)
 
 
 def remove_view(config: Config) -> None:

@@ -33,7 +33,7 @@ PROGRAMS = {
     "/bin/nc.openbsd": "/usr/bin/nc",
     "/bin/ping": "/usr/bin/ping",
     "/sbin/blkid": "/usr/sbin/blkid",
-    "/bin/ip": "/usr/sbin/ip",
+    "/bin/ip": "/usr/bin/ip",
     "/sbin/e2fsck": "/usr/sbin/e2fsck",
     "/sbin/mke2fs": "/usr/sbin/mke2fs",
     "/sbin/resize2fs": "/usr/sbin/resize2fs",
