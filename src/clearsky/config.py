@@ -27,6 +27,9 @@ class Cloud:
     region: str = "RegionOne"
     state_dir: Path = Path("/var/lib/clearsky")
     run_dir: Path = Path("/run/clearsky")
+    cache_dir: Path = Path()
+    """Built images and downloaded assets; another place than the default (in the state directory) survives a purge
+    and can serve several clouds."""
     clouds_file: Path = Path("/etc/openstack/clouds.yaml")
     user: str = "clearsky"
     """Unprivileged system account of the api and worker processes."""
@@ -150,6 +153,10 @@ class Config:
     @property
     def run(self) -> Path:
         return self.cloud.run_dir
+
+    @property
+    def cache(self) -> Path:
+        return self.state / "cache" if self.cloud.cache_dir == Path() else self.cloud.cache_dir
 
     @property
     def host(self) -> str:

@@ -23,10 +23,16 @@ HOST_S = 60.0
 @click.option(
     "--simulate", is_flag=True, help="Fake engines: no root, no guests, no packets; for developing clients."
 )
+@click.option(
+    "--fetch-only", is_flag=True, help="Only install, download and build what `up` needs; start nothing."
+)
 @click.pass_obj
-def command(config: Config, simulate: bool) -> None:
+def command(config: Config, simulate: bool, fetch_only: bool) -> None:
     """Start the cloud. Running it again changes nothing."""
-    if simulate or config.cloud.simulate:
+    if fetch_only:
+        root_only(config)
+        _fetch(config)
+    elif simulate or config.cloud.simulate:
         _simulated(simulated(config))
     else:
         root_only(config)
@@ -70,6 +76,26 @@ def _simulated(config: Config) -> None:
     _next_lines(config)
 
 
+def _fetch(config: Config) -> None:
+    from clearsky.console import assets  # noqa: PLC0415
+
+    progress = Progress(3)
+    _install(progress)
+    with progress.step(f"files of noVNC in {config.cache}"):
+        assets.ensure(config)
+    with progress.step(f"image tiny in {config.cache}"):
+        _build_tiny(config)
+
+
+def _install(progress: Progress) -> None:
+    from clearsky.engines import prepare  # noqa: PLC0415
+
+    missing = prepare.missing_packages()
+    with progress.step(f"Debian packages: {' '.join(missing) if missing else 'all there'}"):
+        if missing:
+            prepare.install(missing)
+
+
 def _real(config: Config) -> None:
     from clearsky.cli import bootstrap, doctor, process  # noqa: PLC0415
     from clearsky.console import assets  # noqa: PLC0415
@@ -78,17 +104,14 @@ def _real(config: Config) -> None:
     progress = Progress(8)
     with progress.step("looking at this machine"):
         doctor.insist(config)
-    missing = prepare.missing_packages()
-    with progress.step(f"Debian packages: {' '.join(missing) if missing else 'all there'}"):
-        if missing:
-            prepare.install(missing)
+    _install(progress)
     with ThreadPoolExecutor(1) as pool:
         with progress.step(f"accounts, folders in {config.state}, engines' databases"):
             prepare.ensure_accounts(config)
             prepare.ensure_folders(config)
             prepare.ensure_databases(config)
             prepare.ensure_libvirt(config)
-            building = None if _has_tiny(config) else pool.submit(_build_tiny, config)
+            building = None if _uploaded(config).exists() else pool.submit(_build_tiny, config)
         with progress.step("database and first accounts"):
             bootstrap.prepare(config)
             prepare.give_state(config)
@@ -105,31 +128,27 @@ def _real(config: Config) -> None:
         with progress.step("flavors, networks, demo project"):
             bootstrap.first_resources(config, admin)
         with progress.step("image tiny"):
-            _upload_tiny(admin, building)
+            _upload_tiny(config, admin, building)
     click.echo(f"\nUp in {progress.elapsed_s:.1f} s.")
     _next_lines(config)
 
 
-def _tiny(config: Config) -> Path:
-    return config.state / "build" / "tiny.qcow2"
-
-
-def _has_tiny(config: Config) -> bool:
-    """Say whether the image was uploaded before; that it still exists is asked of the API later."""
-    return (config.state / "build" / "uploaded").exists()
+def _uploaded(config: Config) -> Path:
+    """Return the file that says that the image was uploaded: who deletes the image does not get it again."""
+    return config.state / "tiny-uploaded"
 
 
 def _build_tiny(config: Config) -> Path:
     from clearsky.image.build import tiny  # noqa: PLC0415
 
-    target = _tiny(config)
-    target.parent.mkdir(mode=0o700, exist_ok=True)
+    target = config.cache / f"{tiny.NAME}.qcow2"
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not target.exists():
         tiny.build(target, lambda _message: None)
     return target
 
 
-def _upload_tiny(admin: Client, building: Future[Path] | None) -> None:
+def _upload_tiny(config: Config, admin: Client, building: Future[Path] | None) -> None:
     from clearsky.cli import bootstrap  # noqa: PLC0415
     from clearsky.image.build.packages import BuildError  # noqa: PLC0415
 
@@ -140,8 +159,7 @@ def _upload_tiny(admin: Client, building: Future[Path] | None) -> None:
     except BuildError as error:
         raise click.ClickException(f"the image could not be built: {error}") from error
     bootstrap.image(admin, built)
-    (built.parent / "uploaded").touch()
-    built.unlink()
+    _uploaded(config).touch()
 
 
 def _wait_for_host(config: Config, admin: Client) -> None:

@@ -13,7 +13,7 @@ SYSTEM = Path("/usr/share/novnc")
 
 
 def _own(config: Config) -> Path:
-    return config.state / "novnc"
+    return config.cache / "novnc"
 
 
 def folder(config: Config) -> Path | None:
@@ -22,10 +22,10 @@ def folder(config: Config) -> Path | None:
 
 
 def ensure(config: Config) -> Path:
-    """Bring noVNC's files into the state directory where they are missing; raises CalledProcessError."""
+    """Bring noVNC's files into the cache where they are missing; raises CalledProcessError."""
     if (found := folder(config)) is not None:
         return found
-    config.state.mkdir(parents=True, exist_ok=True)
+    config.cache.mkdir(mode=0o755, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="novnc-", dir="/tmp") as work:
         Path(work).chmod(0o755)
         subprocess.run(
