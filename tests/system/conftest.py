@@ -93,7 +93,7 @@ class Cloud:
         program = Path(sys.executable).with_name("openstack")
         printing = (
             ()
-            if {"delete", "add", "remove", "set", "unset", "reboot", "start", "stop"} & {*words}
+            if {"delete", "add", "remove", "set", "unset", "reboot", "start", "stop", "log"} & {*words}
             else ("-f", "json")
         )
         text = self.run(program, *words, *printing, OS_CLOUD=cloud).stdout

@@ -14,6 +14,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,7 @@ class Supervisor:
     def watch(self) -> None:
         """Start again what dies, until told to stop."""
         while not self.stopping:
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            self._reap()
             for process in self.processes:
                 if (
                     not started_at(self.pids.get(process.name, 0))
@@ -129,11 +128,25 @@ class Supervisor:
                     self.ensure(process)
             time.sleep(0.2)
 
+    @staticmethod
+    def _reap() -> None:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def _stop_servers(self) -> None:
+        """Switch the servers off, reaping meanwhile: libvirt waits for each QEMU's process to be gone."""
+        work = threading.Thread(target=teardown.stop_servers, args=(self.config,))
+        work.start()
+        while work.is_alive():
+            self._reap()
+            work.join(0.05)
+
     def stop(self) -> None:
         """End all processes, last started first; servers while libvirt still runs, the network while the switch does."""
         for process in reversed(self.processes):
             if process.name == "libvirtd":
-                teardown.stop_servers(self.config)
+                self._stop_servers()
             if process.name == "ovs-vswitchd" and (self.config.run / PURGE).exists():
                 # Not earlier: ovn-controller makes its bridge again.
                 teardown.remove_network(self.config)
