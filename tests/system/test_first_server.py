@@ -115,11 +115,8 @@ def test_a_guest_that_switches_itself_off_is_shutoff_and_can_be_started(cloud, k
     address = run("floating", "ip", "create", "public")["floating_ip_address"]
     run("server", "add", "floating", "ip", "selfish", address)
     cloud.wait_for_ssh(address, key)
-    mounted = cloud.ssh(
-        address,
-        key,
-        "sudo mount -o ro /dev/vdz /mnt 2>/dev/null || sudo mount -o ro /dev/vdb /mnt; cat /mnt/openstack/latest/meta_data.json",
-    )
+    drive = cloud.ssh(address, key, "sudo blkid -t LABEL=config-2 -o device").strip()
+    mounted = cloud.ssh(address, key, f"sudo mount {drive} /mnt && cat /mnt/openstack/latest/meta_data.json")
     assert json.loads(mounted)["uuid"] == server["id"]
     cloud.ssh(address, key, "sudo poweroff", check=False)
     until("SHUTOFF", lambda: run("server", "show", "selfish")["status"] == "SHUTOFF")

@@ -73,6 +73,7 @@ FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nclear:x:1000:1000::/home/clear:/bin/bash\n",
     "etc/group": "root:x:0:\ntty:x:5:\nclear:x:1000:\n",
     "etc/shells": "/bin/sh\n/bin/bash\n",
+    "etc/filesystems": "ext4\nvfat\niso9660\n*\n",
     "etc/hostname": "tiny\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
