@@ -236,19 +236,20 @@ class App:
         status = reply.status or route.status
         if isinstance(reply.body, AsyncIterator):
             return StreamingResponse(reply.body, status, headers, reply.content_type)
-        if isinstance(reply.body, bytes):
-            return Response(reply.body, status, headers, reply.content_type)
         if reply.body is None:
             return Response(b"", status, headers)
+        content = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
+        if reply.content_type != "application/json":
+            return Response(content, status, headers, reply.content_type)
         if self.house.check_responses and route.response is not None and status < 300:
             problem = route.response.problem(
-                orjson.loads(orjson.dumps(reply.body)), call.version if service.microversions else None
+                orjson.loads(content), call.version if service.microversions else None
             )
             if problem:
                 raise RuntimeError(
                     f"{route.method} {route.path} does not answer as its schema says: {problem}"
                 )
-        return Response(orjson.dumps(reply.body), status, headers, reply.content_type)
+        return Response(content, status, headers, reply.content_type)
 
     def _fault(self, service: Service | None, error: ClearskyError, request_id: str) -> Response:
         status = service.status_of(error) if service and service.status_of else error.code

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, select
 
 from clearsky.caller import Caller
@@ -30,12 +31,26 @@ CATALOG = (
 )
 
 
-@dataclass(slots=True)
 class Cache:
-    """Tokens found valid by this process; all of them are forgotten when the store's revision moves."""
+    """What this process has found out about tokens, each with the store's revision that it was true at."""
 
-    revision: int = -1
-    callers: OrderedDict[str, Caller] = field(default_factory=OrderedDict)
+    def __init__(self) -> None:
+        self._known: OrderedDict[object, tuple[int, Any]] = OrderedDict()
+
+    def get(self, key: object, revision: int) -> Any:
+        """Return what was kept at this very revision; None otherwise."""
+        kept = self._known.get(key)
+        return kept[1] if kept is not None and kept[0] == revision else None
+
+    def keep(self, key: object, revision: int, value: Any) -> None:
+        self._known[key] = (revision, value)
+        while len(self._known) > CACHE_SIZE:
+            self._known.popitem(last=False)
+
+
+def _cache(house: House) -> Cache:
+    found: Cache = house.cache("identity.tokens", Cache)
+    return found
 
 
 def keys(house: House) -> Keys:
@@ -48,20 +63,32 @@ def validate(house: House, text: str) -> Caller:
 
     One small query for a token seen before: the revision, so that a revocation by any process counts at once.
     """
-    cache: Cache = house.cache("identity.tokens", Cache)
+    with house.db.read() as c:
+        return _known(c, house, text, store.revision(c))
+
+
+def validate_and_render(
+    house: House, text: str, variant: str, make: Callable[[Connection, Caller], Any]
+) -> tuple[Caller, bytes]:
+    """Do what `validate` does, and return the JSON that `make` gives for the token; by the same one query."""
+    cache = _cache(house)
     with house.db.read() as c:
         revision = store.revision(c)
-        if revision != cache.revision:
-            cache.callers.clear()
-            cache.revision = revision
-        caller = cache.callers.get(text)
-        if caller is None:
-            caller = resolve(c, open_token(keys(house), text))
-            cache.callers[text] = caller
-            if len(cache.callers) > CACHE_SIZE:
-                cache.callers.popitem(last=False)
+        caller = _known(c, house, text, revision)
+        body: bytes | None = cache.get((text, variant), revision)
+        if body is None:
+            body = orjson.dumps(make(c, caller))
+            cache.keep((text, variant), revision, body)
+    return caller, body
+
+
+def _known(c: Connection, house: House, text: str, revision: int) -> Caller:
+    cache = _cache(house)
+    caller: Caller | None = cache.get(text, revision)
+    if caller is None:
+        caller = resolve(c, open_token(keys(house), text))
+        cache.keep(text, revision, caller)
     if caller.expires_at <= time.time():
-        cache.callers.pop(text, None)
         raise Unauthorized(REFUSED)
     return caller
 
@@ -205,3 +232,4 @@ def _service(c: Connection, kind: str, name: str, url: str, region: str) -> None
             store.create(c, t.endpoints, values | {"url": url}, "endpoint")
         elif found.url != url:
             store.change(c, t.endpoints, found.id, {"url": url}, "endpoint")
+            store.bump(c)  # tokens show the catalog

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, select, update
 
 from clearsky.api.call import Call, Reply
@@ -205,28 +206,48 @@ def describe(c: Connection, caller: Caller, *, with_catalog: bool) -> dict[str, 
     return body
 
 
-def _subject(call: Call) -> tuple[str, Caller]:
+def _subject_text(call: Call) -> str:
     text = call.headers.get("x-subject-token", "")
     if not text:
         raise Invalid("The header X-Subject-Token must hold the token in question.")
+    return text
+
+
+def _subject(call: Call) -> tuple[str, Caller]:
+    text = _subject_text(call)
     try:
         return text, service.validate(call.house, text)
     except Unauthorized as error:
-        if call.query.get("allow_expired", "").lower() in ("1", "true"):
-            token = open_token(service.keys(call.house), text)
-            with call.house.db.read() as c:
-                return text, service.resolve(c, token)
+        return text, _expired(call, text, error)
+
+
+def _expired(call: Call, text: str, error: Unauthorized) -> Caller:
+    """Return who is behind a token that is refused only for its age, where the request allows that."""
+    if call.query.get("allow_expired", "").lower() not in ("1", "true"):
         raise NotFound("Could not find token: it is void, expired or revoked.") from error
+    token = open_token(service.keys(call.house), text)
+    with call.house.db.read() as c:
+        return service.resolve(c, token)
 
 
 @routes.get("/v3/auth/tokens", rule="identity:any_token", response=schema.TOKEN)
 def validate_token(call: Call) -> Reply:
     """Validate a token and say what it is for."""
-    text, caller = _subject(call)
+    text, with_catalog = _subject_text(call), "nocatalog" not in call.query
+
+    def render(c: Connection, caller: Caller) -> dict[str, Any]:
+        return {"token": describe(c, caller, with_catalog=with_catalog)}
+
+    try:
+        caller, body = service.validate_and_render(
+            call.house, text, "whole" if with_catalog else "nocatalog", render
+        )
+    except Unauthorized as error:
+        caller = _expired(call, text, error)
+        with call.house.db.read() as c:
+            body = orjson.dumps(render(c, caller))
     call.authorize("identity:validate_token", user_id=caller.user_id)
-    with call.house.db.read() as c:
-        body = describe(c, caller, with_catalog="nocatalog" not in call.query)
-    return Reply({"token": body}, headers={"X-Subject-Token": text})
+    return Reply(body, headers={"X-Subject-Token": text})
 
 
 @routes.delete("/v3/auth/tokens", rule="identity:any_token")
