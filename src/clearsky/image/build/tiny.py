@@ -73,6 +73,7 @@ FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nclear:x:1000:1000::/home/clear:/bin/bash\n",
     "etc/group": "root:x:0:\ntty:x:5:\nclear:x:1000:\n",
     "etc/shells": "/bin/sh\n/bin/bash\n",
+    "etc/fstab": "",
     "etc/filesystems": "ext4\nvfat\niso9660\n*\n",
     "etc/hostname": "tiny\n",
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
@@ -132,7 +133,11 @@ def _root(tree: Path, root: Path, release: str) -> None:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     _secret(root / "etc/shadow", "root:*:19000:0:99999:7:::\nclear:*:19000:0:99999:7:::\n", 0o640)
-    _secret(root / "etc/sudoers", "root ALL=(ALL:ALL) ALL\nclear ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+    _secret(
+        root / "etc/sudoers",
+        "Defaults secure_path=/usr/sbin:/usr/bin:/sbin:/bin\nroot ALL=(ALL:ALL) ALL\nclear ALL=(ALL:ALL) NOPASSWD: ALL\n",
+        0o440,
+    )
     (root / "etc/resolv.conf").symlink_to("/run/resolv.conf")
     (root / "etc/mtab").symlink_to("/proc/self/mounts")
     certificates = root / "etc/ssl/certs/ca-certificates.crt"
