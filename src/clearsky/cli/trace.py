@@ -18,16 +18,22 @@ def command(config: Config, what: str) -> None:
     from clearsky import app  # noqa: PLC0415
     from clearsky.cli.which import present  # noqa: PLC0415
     from clearsky.compute import service as compute  # noqa: PLC0415
+    from clearsky.engines import holdings  # noqa: PLC0415
     from clearsky.network import service as network  # noqa: PLC0415
     from clearsky.work import journal  # noqa: PLC0415
 
-    house = app.open_house(present(config))
+    config = present(config)
+    house = app.open_house(config)
     try:
         steps = journal.of(house.db, what)
         facts: list[tuple[str, dict[str, Any]]] = [
             *compute.trace_facts(house, what),
             *network.trace_facts(house, what),
         ]
+        if facts and not config.cloud.simulate:
+            ports = [port.id for port in network.ports_of_server(house, what)]
+            facts += holdings.of_server(config, what) if facts[0][0].startswith("server") else []
+            facts += holdings.of_ports(config, ports or [what])
         if not steps and not facts:
             raise click.ClickException(
                 f"nothing is known of {what}: give the id of a server or a port, or a request id"
