@@ -66,6 +66,8 @@ def test_a_server_with_the_openstack_command(cloud, key):
 
     trace = cloud.clearsky("trace", server["id"])
     assert "ensure_domain" in trace
+    assert "libvirt's domain" in trace
+    assert "chassis          host1" in trace
     assert "ACTIVE" not in trace.split("steps")[1]
 
     run("server", "delete", "--wait", "own")
