@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.functional.network.world import TOPOLOGY
 
 from clearsky import config
 from clearsky.engines import prepare
@@ -132,3 +133,18 @@ def engine_host() -> Iterator[Host]:
         libc.setns(home, CLONE_NEWNET)
         os.close(home)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def guests(engine_host: Host) -> dict[str, Guest]:
+    engine_host.driver.apply(TOPOLOGY)
+    gateways = {subnet.id: subnet.gateway_ip for subnet in TOPOLOGY.subnets}
+    made = {}
+    for port in TOPOLOGY.ports:
+        if port.device_owner == "compute:nova":
+            fixed = port.fixed_ips[0]
+            made[port.id] = engine_host.plug(
+                port.id, port.mac_address, f"{fixed.ip_address}/24", gateways[fixed.subnet_id]
+            )
+    engine_host.wait_up(*made)
+    return made
