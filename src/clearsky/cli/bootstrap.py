@@ -16,6 +16,7 @@ from typing import Any
 import click
 import yaml
 
+from clearsky.cli import process
 from clearsky.config import Config
 
 FLAVORS = (
@@ -56,8 +57,8 @@ def prepare(config: Config) -> None:
         house.close()
 
 
-def wait_until_it_answers(config: Config, timeout_s: float = 30.0) -> None:
-    """Wait for the API; raises ClickException that names the log."""
+def wait_until_it_answers(config: Config, process_name: str, timeout_s: float = 30.0) -> None:
+    """Wait for the API while a process runs that brings it; raises ClickException that names the log."""
     end = time.monotonic() + timeout_s
     while True:
         try:
@@ -65,6 +66,11 @@ def wait_until_it_answers(config: Config, timeout_s: float = 30.0) -> None:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
+            if process.running(config, process_name) is None:
+                log = config.state / "logs" / f"{process_name}.log"
+                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+                told = f": {last[0]:.300}" if last else ""
+                raise click.ClickException(f"the {process_name} has ended{told}; see {log}") from None
             if time.monotonic() > end:
                 log = config.state / "logs" / "api.log"
                 raise click.ClickException(

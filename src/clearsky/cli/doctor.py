@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -127,8 +128,11 @@ def _names(config: Config) -> Iterator[Finding]:
     """Look for others who use our port, range or names."""
     from clearsky.engines import supervisor  # noqa: PLC0415
 
-    if "api" not in supervisor.running(config):
+    running = supervisor.running(config)
+    if "api" not in running:
         yield from _port(config)
+    if "ovs-vswitchd" not in running:
+        yield from _other_switch()
     if (config.state / "ovs" / "conf.db").exists():
         return  # what is there is this cloud's own, from its last `up`
     devices = {name for _, name in socket.if_nameindex()}
@@ -141,6 +145,22 @@ def _names(config: Config) -> Iterator[Finding]:
                 "set [network] integration_bridge and external_bridge, or remove it",
             )
     yield from _range(config)
+
+
+def _other_switch() -> Iterator[Finding]:
+    """Find another Open vSwitch in this network namespace: two would undo each other's datapath."""
+    here = Path("/proc/self/ns/net").readlink()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (process / "comm").read_text(encoding="utf-8").strip()
+            if name == "ovs-vswitchd" and (process / "ns" / "net").readlink() == here:
+                yield Finding(
+                    f"ovs-vswitchd, pid {process.name}",
+                    "wrong",
+                    "a network namespace has one datapath, and that process owns it",
+                    "stop it (systemctl disable --now openvswitch-switch), or give this cloud a network namespace"
+                    " of its own: ip netns add NAME; nsenter --net=/run/netns/NAME ./clearsky up",
+                )
 
 
 def _port(config: Config) -> Iterator[Finding]:

@@ -65,7 +65,7 @@ def _simulated(config: Config) -> None:
     with progress.step(f"the cloud's process at {config.endpoint}"):
         if process.running(config, "api") is None:
             process.start(config, "api", "clearsky.api")
-        bootstrap.wait_until_it_answers(config)
+        bootstrap.wait_until_it_answers(config, "api")
     with progress.step("image, flavors, networks, demo project"):
         admin = bootstrap.admin(config)
         bootstrap.image(admin, None)
@@ -119,7 +119,7 @@ def _real(config: Config) -> None:
         with progress.step("engines: OVN, Open vSwitch, libvirt; api, worker, agent"):
             if process.running(config, "supervisor") is None:
                 process.start(config, "supervisor", "clearsky.engines.supervisor")
-            bootstrap.wait_until_it_answers(config)
+            bootstrap.wait_until_it_answers(config, "supervisor")
             if config.network.masquerade:
                 masquerade.ensure(config)
         with progress.step(f"this host, {config.host}"):

@@ -39,6 +39,15 @@ PACKAGES = {
 """Debian package -> a program or file of it."""
 
 
+UNITS = {
+    "ovn-central": "ovn-central",
+    "ovn-host": "ovn-host",
+    "openvswitch-switch": "openvswitch-switch",
+    "libvirt-daemon": "libvirtd",
+}
+"""Debian package -> the service that it would start by itself."""
+
+
 def missing_packages() -> list[str]:
     """Return the Debian packages that are needed and not there."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -68,6 +77,10 @@ def install(packages: list[str]) -> None:
     finally:
         if made:
             policy.unlink()
+    if Path("/run/systemd/system").exists():
+        # They would be there at the next boot, on the same datapath as ours.
+        units = [unit for package, unit in UNITS.items() if package in packages]
+        subprocess.run(["systemctl", "disable", "--now", "--quiet", *units], check=False, capture_output=True)
 
 
 def accounts(config: Config) -> dict[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 import secrets
 import time
@@ -222,8 +223,8 @@ def _values(call: Call, body: dict[str, Any], flavor: Any, picture: ImageInfo) -
         "user_id": call.caller.user_id,
         "name": name,
         "hostname": body.get("hostname", ""),
-        "access_ip_v4": body.get("accessIPv4", ""),
-        "access_ip_v6": body.get("accessIPv6", ""),
+        "access_ip_v4": _plain_address(body.get("accessIPv4")),
+        "access_ip_v6": _plain_address(body.get("accessIPv6")),
         "description": body.get("description", name if call.version < (2, 19) else None),
         "request_id": call.request_id,
         "reservation_id": f"r-{secrets.token_hex(4)}",
@@ -459,7 +460,7 @@ def update_server(call: Call) -> Reply:
     if "name" in body:
         values["name"] = body["name"].strip()
     values |= {
-        column: body[key]
+        column: _plain_address(body[key])
         for key, column in (("accessIPv4", "access_ip_v4"), ("accessIPv6", "access_ip_v6"))
         if key in body
     }
@@ -467,6 +468,11 @@ def update_server(call: Call) -> Reply:
         row = store.server(c, call.scope, call.params["server_id"])
         row = store.change(c, row.id, values)
         return Reply({"server": details(c, [row], call)[0]})
+
+
+def _plain_address(text: str | None) -> str:
+    """Return an address, checked by the schema, in its shortest form."""
+    return str(ipaddress.ip_address(text)) if text else ""
 
 
 @routes.delete(_ONE, rule="os_compute_api:servers:delete")
