@@ -12,8 +12,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import libvirt
-
 from clearsky.config import Config
 from clearsky.engines import masquerade, prepare
 
@@ -24,30 +22,31 @@ IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 
 def stop_servers(config: Config) -> None:
     """Press every server's power button and cut the power of those that do not follow. They start again with `up`."""
+    import libvirt  # noqa: PLC0415 - 16 MB that the supervisor needs in its last seconds only
+
     libvirt.registerErrorHandler(lambda *_: None, None)
     try:
         connection = libvirt.open(config.libvirt_uri)
     except libvirt.libvirtError:
         return
+
+    def active(domain: libvirt.virDomain) -> bool:
+        with contextlib.suppress(libvirt.libvirtError):
+            return bool(domain.isActive())
+        return False
+
     running = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     end = time.monotonic() + POWER_BUTTON_S
     for domain in running:
         with contextlib.suppress(libvirt.libvirtError):
             domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
-    while time.monotonic() < end and any(_active(domain) for domain in running):
+    while time.monotonic() < end and any(active(domain) for domain in running):
         time.sleep(0.1)
     for domain in running:
         with contextlib.suppress(libvirt.libvirtError):
             if domain.isActive():
                 domain.destroy()
     connection.close()
-
-
-def _active(domain: libvirt.virDomain) -> bool:
-    try:
-        return bool(domain.isActive())
-    except libvirt.libvirtError:
-        return False
 
 
 def remove_network(config: Config) -> None:
