@@ -86,7 +86,11 @@ class Cloud:
         return done
 
     def clearsky(self, *words: str, check: bool = True) -> str:
-        return self.run(sys.executable, "-m", "clearsky.cli.main", *words, check=check, timeout=300).stdout
+        done = self.run(sys.executable, "-m", "clearsky.cli.main", *words, check=False, timeout=300)
+        if check and done.returncode:
+            logs = self.run(sys.executable, "-m", "clearsky.cli.main", "logs", "-n", "8", check=False).stdout
+            raise AssertionError(f"clearsky {' '.join(words)}: {done.stdout}{done.stderr}\n{logs}")
+        return done.stdout
 
     def openstack(self, *words: str, cloud: str = "trial") -> Any:
         """Run the openstack command; return what it printed, parsed where it is JSON."""
@@ -145,18 +149,18 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache() -> Iterator[Path]:
     """Return a folder with everything that a cloud needs from outside: its host has no way there."""
-    folder = tmp_path_factory.mktemp("cache")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    # Not pytest's own folder: each run of pytest closes that to the accounts without rights.
+    folder = Path(tempfile.mkdtemp(prefix="cst", dir="/tmp"))
+    folder.chmod(0o755)
     file = folder / "fetch.toml"
     file.write_text(f'[cloud]\nstate_dir = "{folder}/state"\ncache_dir = "{folder}/cache"\n')
     words = [sys.executable, "-m", "clearsky.cli.main", "--config", str(file), "up", "--fetch-only"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "cache"
+    yield folder / "cache"
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -17,8 +18,9 @@ def _own(config: Config) -> Path:
 
 
 def folder(config: Config) -> Path | None:
-    """Return the folder that holds `core/rfb.js`; None where there is none."""
-    return next((path for path in (_own(config), SYSTEM) if (path / "core" / "rfb.js").exists()), None)
+    """Return the folder that holds `core/rfb.js`; None where there is none that this account can read."""
+    places = (_own(config), SYSTEM)
+    return next((path for path in places if os.access(path / "core" / "rfb.js", os.R_OK)), None)
 
 
 def ensure(config: Config) -> Path:
