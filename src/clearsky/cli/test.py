@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-PACKAGES = {"postgresql": "/usr/lib/postgresql/*/bin/initdb"}
+PACKAGES = {"postgresql": "/usr/lib/postgresql/*/bin/initdb", "openssh-client": "/usr/bin/ssh"}
 """Debian package -> a file of it."""
 
 
