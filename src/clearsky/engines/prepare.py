@@ -222,6 +222,8 @@ def datapath(config: Config) -> str:
         return config.network.datapath
     if Path("/sys/module/openvswitch").exists():
         return "kernel"
+    if shutil.which("modprobe") is None:
+        return "netdev"  # a container without kmod, whose kernel is not its own
     tried = subprocess.run(["modprobe", "openvswitch"], check=False, capture_output=True)
     return "kernel" if tried.returncode == 0 else "netdev"
 
