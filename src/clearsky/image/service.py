@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from clearsky.house import House
 from clearsky.image import store
-from clearsky.image.driver import Files
+from clearsky.image.driver.files import Files
 from clearsky.image.tables import images
 
 

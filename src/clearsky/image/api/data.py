@@ -12,7 +12,7 @@ from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Forbidden, Gone, Invalid, RangeNotSatisfiable, UnsupportedMediaType
 from clearsky.image import inspect, service, store
 from clearsky.image.api.images import owned
-from clearsky.image.driver import CHUNK_BYTES, Upload
+from clearsky.image.driver.files import CHUNK_BYTES, Upload
 
 routes = Routes()
 _FILE = "/v2/images/{image_id}/file"

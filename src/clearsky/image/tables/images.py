@@ -1,4 +1,4 @@
-"""Tables of the Image service."""
+"""The images themselves."""
 
 from __future__ import annotations
 
@@ -30,13 +30,3 @@ images = Table(
     Column("updated_at", Timestamp, nullable=False),
 )
 """status: queued, saving, active, deactivated, deleting. The row goes only after the bytes."""
-
-members = Table(
-    "image_members",
-    metadata,
-    Column("image_id", String(36), primary_key=True),
-    Column("member_id", String(64), primary_key=True, index=True),
-    Column("status", String(10), nullable=False, default="pending"),
-    Column("created_at", Timestamp, nullable=False),
-    Column("updated_at", Timestamp, nullable=False),
-)

@@ -1,4 +1,4 @@
-"""All SQL of the Image service. `scope` is the project that asks; None sees everything."""
+"""SQL of images. `scope` is the project that asks; None sees everything."""
 
 from __future__ import annotations
 
@@ -67,35 +67,3 @@ def forget(c: Connection, id: str) -> None:
 
 def listing(c: Connection, query: Select[Any]) -> list[Any]:
     return list(c.execute(query))
-
-
-def members(c: Connection, image_id: str) -> list[Any]:
-    return list(c.execute(select(t.members).where(m.image_id == image_id).order_by(m.member_id)))
-
-
-def member(c: Connection, image_id: str, member_id: str) -> Any:
-    row = c.execute(select(t.members).where(m.image_id == image_id, m.member_id == member_id)).first()
-    if row is None:
-        raise NotFound(f"{member_id} is not a member of image {image_id}")
-    return row
-
-
-def add_member(c: Connection, image_id: str, member_id: str) -> Any:
-    now = time.time()
-    try:
-        values = {"image_id": image_id, "member_id": member_id, "created_at": now, "updated_at": now}
-        return c.execute(insert(t.members).values(**values).returning(t.members)).one()
-    except IntegrityError as error:
-        raise Conflict(f"Image member {member_id} already exists for image {image_id}") from error
-
-
-def set_member(c: Connection, image_id: str, member_id: str, status: str) -> Any:
-    where = and_(m.image_id == image_id, m.member_id == member_id)
-    return c.execute(
-        update(t.members).where(where).values(status=status, updated_at=time.time()).returning(t.members)
-    ).one()
-
-
-def remove_member(c: Connection, image_id: str, member_id: str) -> None:
-    if not c.execute(delete(t.members).where(m.image_id == image_id, m.member_id == member_id)).rowcount:
-        raise NotFound(f"{member_id} is not a member of image {image_id}")

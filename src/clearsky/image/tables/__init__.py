@@ -1,0 +1,8 @@
+"""Tables of the Image service."""
+
+from __future__ import annotations
+
+from clearsky.image.tables.images import images
+from clearsky.image.tables.members import members
+
+__all__ = ["images", "members"]
