@@ -16,6 +16,7 @@ from clearsky.errors import Unauthorized
 from clearsky.house import House
 from clearsky.identity import passwords, store
 from clearsky.identity import tables as t
+from clearsky.identity.store import assignment, identity, resource, revocation
 from clearsky.identity.tokens import Keys, Token, open_token
 
 REFUSED = "The request you have made requires authentication."
@@ -98,7 +99,7 @@ def resolve(c: Connection, token: Token) -> Caller:
     user = c.execute(select(t.users).where(t.users.c.id == token.user_id)).first()
     if user is None or not user.enabled or token.issued_at < user.valid_from:
         raise Unauthorized(REFUSED)
-    if not _enabled(c, user.domain_id) or store.is_revoked(c, token.audit_ids):
+    if not _enabled(c, user.domain_id) or revocation.is_revoked(c, token.audit_ids):
         raise Unauthorized(REFUSED)
     common: dict[str, Any] = {
         "user_id": user.id,
@@ -120,7 +121,7 @@ def resolve(c: Connection, token: Token) -> Caller:
             common |= {"domain_id": row.id}
     else:
         common |= {"system": True}
-    roles = store.roles_on(c, user.id, token.scope, scope_id)
+    roles = assignment.roles_on(c, user.id, token.scope, scope_id)
     if not roles:
         raise Unauthorized(REFUSED)
     return Caller(**common, roles=tuple(sorted(roles.values())))
@@ -152,10 +153,10 @@ def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) 
         role_ids = {name: _role(c, name) for name in ROLES}
         for prior, implied in IMPLIED:
             _imply(c, role_ids[prior], role_ids[implied])
-        project = store.project_named(c, "admin", "default") or store.create(
+        project = resource.project_named(c, "admin", "default") or store.create(
             c, t.projects, _project("admin", "default", "The operators' own project"), "project"
         )
-        user = store.user_named(c, "admin", "default")
+        user = identity.user_named(c, "admin", "default")
         if user is None:
             stored = passwords.hash_password(house.config.identity, admin_password)
             values = {
@@ -165,14 +166,14 @@ def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) 
                 "password_hash": stored,
             }
             user = store.create(c, t.users, values | {"options": {}, "extra": {}}, "user")
-        for kind, target in (("project", project.id), ("system", store.SYSTEM), ("domain", "default")):
+        for kind, target in (("project", project.id), ("system", assignment.SYSTEM), ("domain", "default")):
             actor = {
                 "actor_type": "user",
                 "actor_id": user.id,
                 "role_id": role_ids["admin"],
                 "inherited": False,
             }
-            store.assign(c, actor | {"target_type": kind, "target_id": target})
+            assignment.assign(c, actor | {"target_type": kind, "target_id": target})
         if not c.execute(select(t.regions).where(t.regions.c.id == region)).first():
             store.create(c, t.regions, {"id": region}, "region")
         for kind, name, path in CATALOG:
@@ -193,22 +194,22 @@ def _project(name: str, domain_id: str, description: str = "") -> dict[str, Any]
 
 
 def _domain(c: Connection) -> None:
-    if store.domain_named(c, "Default") is None:
-        values = _project("Default", store.DOMAIN_ROOT, "The default domain")
+    if resource.domain_named(c, "Default") is None:
+        values = _project("Default", resource.DOMAIN_ROOT, "The default domain")
         store.create(
             c, t.projects, values | {"id": "default", "is_domain": True, "parent_id": None}, "domain"
         )
 
 
 def _role(c: Connection, name: str) -> str:
-    row = store.role_named(c, name) or store.create(
+    row = assignment.role_named(c, name) or store.create(
         c, t.roles, {"id": uuid.uuid4().hex, "name": name, "options": {"immutable": True}}, "role"
     )
     return str(row.id)
 
 
 def _imply(c: Connection, prior: str, implied: str) -> None:
-    if (prior, implied) not in store.implications(c):
+    if (prior, implied) not in assignment.implications(c):
         c.execute(t.implied_roles.insert().values(prior_role_id=prior, implied_role_id=implied))
 
 

@@ -19,6 +19,7 @@ from clearsky.identity.api.projects import view_domain, view_project
 from clearsky.identity.api.render import enclose, iso
 from clearsky.identity.schema import auth as schema
 from clearsky.identity.schema.resources import INDEX
+from clearsky.identity.store import assignment, catalog, identity, resource, revocation
 from clearsky.identity.tokens import Token, new_audit_id, open_token, seal
 
 routes = Routes()
@@ -97,7 +98,7 @@ def _find_user(c: Connection, given: dict[str, Any]) -> Any:
     domain_id = _domain_id(c, given.get("domain") or {})
     if not given.get("name") or domain_id is None:
         raise Invalid("auth.identity.password.user needs an id, or a name and a domain (id or name)")
-    return store.user_named(c, given["name"], domain_id)
+    return identity.user_named(c, given["name"], domain_id)
 
 
 def _domain_id(c: Connection, given: dict[str, Any]) -> str | None:
@@ -105,7 +106,7 @@ def _domain_id(c: Connection, given: dict[str, Any]) -> str | None:
         return str(given["id"])
     if not given.get("name"):
         return None
-    row = store.domain_named(c, given["name"])
+    row = resource.domain_named(c, given["name"])
     return str(row.id) if row is not None else ""
 
 
@@ -138,7 +139,7 @@ def _scope(c: Connection, user_id: str, auth: dict[str, Any]) -> tuple[str, str]
     if given is None:
         user = store.get(c, t.users, user_id, "user")
         wanted = user.default_project_id
-        if not wanted or not store.roles_on(c, user_id, "project", wanted):
+        if not wanted or not assignment.roles_on(c, user_id, "project", wanted):
             return "", ""
         return "project", wanted
     if isinstance(given, str) or len(given) != 1:
@@ -146,7 +147,7 @@ def _scope(c: Connection, user_id: str, auth: dict[str, Any]) -> tuple[str, str]
     if "system" in given:
         if not given["system"].get("all"):
             raise Invalid('auth.scope.system must be {"all": true}')
-        return "system", store.SYSTEM
+        return "system", assignment.SYSTEM
     if "domain" in given:
         domain_id = _domain_id(c, given["domain"])
         if domain_id is None:
@@ -160,7 +161,7 @@ def _scope(c: Connection, user_id: str, auth: dict[str, Any]) -> tuple[str, str]
     domain_id = _domain_id(c, project.get("domain") or {})
     if not project.get("name") or domain_id is None:
         raise Invalid("auth.scope.project needs an id, or a name and a domain (id or name)")
-    row = store.project_named(c, project["name"], domain_id)
+    row = resource.project_named(c, project["name"], domain_id)
     if row is None:
         raise Unauthorized(service.REFUSED)
     return "project", row.id
@@ -199,10 +200,10 @@ def describe(c: Connection, caller: Caller, *, with_catalog: bool) -> dict[str, 
                 "domain": {"id": domain.id, "name": domain.name},
             }
             body["is_domain"] = False
-    held = store.roles_on(c, caller.user_id, token.scope, token.scope_id)
+    held = assignment.roles_on(c, caller.user_id, token.scope, token.scope_id)
     body["roles"] = [{"id": id, "name": name} for id, name in held.items()]
     if with_catalog:
-        body["catalog"] = store.catalog(c)
+        body["catalog"] = catalog.enabled(c)
     return body
 
 
@@ -257,7 +258,7 @@ def revoke_token(call: Call) -> Reply:
     call.authorize("identity:revoke_token", user_id=caller.user_id)
     token: Token = caller.token
     with call.house.db.write() as c:
-        store.revoke(c, token.audit_ids[0], token.expires_at)
+        revocation.revoke(c, token.audit_ids[0], token.expires_at)
         store.bump(c)
     return Reply()
 
@@ -266,7 +267,7 @@ def revoke_token(call: Call) -> Reply:
 def show_catalog(call: Call) -> Reply:
     """Show the catalog of a scoped token."""
     with call.house.db.read() as c:
-        found = store.catalog(c)
+        found = catalog.enabled(c)
     return Reply({"catalog": found, "links": {"self": f"{call.base_url}/v3/auth/catalog"}})
 
 
@@ -274,7 +275,7 @@ def show_catalog(call: Call) -> Reply:
 def list_own_projects(call: Call) -> Reply:
     """List the projects that the token's owner may scope to."""
     with call.house.db.read() as c:
-        ids, _, _ = store.scopes_of(c, call.caller.user_id)
+        ids, _, _ = assignment.scopes_of(c, call.caller.user_id)
         rows = c.execute(select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled)).all()
     return enclose(call, "projects", [view_project(call, row) for row in rows])
 
@@ -283,7 +284,7 @@ def list_own_projects(call: Call) -> Reply:
 def list_own_domains(call: Call) -> Reply:
     """List the domains that the token's owner may scope to."""
     with call.house.db.read() as c:
-        _, ids, _ = store.scopes_of(c, call.caller.user_id)
+        _, ids, _ = assignment.scopes_of(c, call.caller.user_id)
         rows = c.execute(select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled)).all()
     return enclose(call, "domains", [view_domain(call, row) for row in rows])
 
@@ -292,5 +293,5 @@ def list_own_domains(call: Call) -> Reply:
 def show_own_system(call: Call) -> Reply:
     """Say whether the token's owner may scope to the system."""
     with call.house.db.read() as c:
-        _, _, system = store.scopes_of(c, call.caller.user_id)
+        _, _, system = assignment.scopes_of(c, call.caller.user_id)
     return Reply({"system": [SYSTEM] if system else [], "links": {"self": f"{call.base_url}/v3/auth/system"}})

@@ -14,6 +14,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
+from clearsky.identity.store import catalog
 
 routes = Routes()
 TABLES = {"region": t.regions, "service": t.services, "endpoint": t.endpoints}
@@ -99,7 +100,7 @@ def _register(kind: str) -> None:
         with call.house.db.write() as c:
             row = store.get(c, table, call.params["id"], kind)
             if kind == "region":
-                store.region_in_use(c, row.id)
+                catalog.region_in_use(c, row.id)
             if kind == "service":
                 c.execute(delete(t.endpoints).where(t.endpoints.c.service_id == row.id))
             c.execute(delete(table).where(table.c.id == row.id))

@@ -14,6 +14,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import enclose, filtered, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
+from clearsky.identity.store import assignment, removal, resource
 
 routes = Routes()
 _OWN = ("name", "description", "enabled", "tags", "options")
@@ -62,7 +63,7 @@ def _new(body: dict[str, Any]) -> dict[str, Any]:
 )
 def create_domain(call: Call) -> Reply:
     """Create a domain."""
-    values = _new(call.body["domain"]) | {"domain_id": store.DOMAIN_ROOT, "is_domain": True}
+    values = _new(call.body["domain"]) | {"domain_id": resource.DOMAIN_ROOT, "is_domain": True}
     with call.house.db.write() as c:
         row = store.create(c, t.projects, values, "domain")
     return Reply({"domain": view_domain(call, row)})
@@ -85,7 +86,7 @@ def show_domain(call: Call) -> Reply:
     ):
         call.authorize("identity:get_domain")
     with call.house.db.read() as c:
-        row = store.domain(c, call.params["domain_id"])
+        row = resource.domain(c, call.params["domain_id"])
     return Reply({"domain": view_domain(call, row)})
 
 
@@ -98,7 +99,7 @@ def show_domain(call: Call) -> Reply:
 def update_domain(call: Call) -> Reply:
     """Update a domain; disabling it voids every token in it."""
     with call.house.db.write() as c:
-        row = store.domain(c, call.params["domain_id"])
+        row = resource.domain(c, call.params["domain_id"])
         row = store.change(c, t.projects, row.id, _values(call.body["domain"], row), "domain")
         store.bump(c)
     return Reply({"domain": view_domain(call, row)})
@@ -108,10 +109,10 @@ def update_domain(call: Call) -> Reply:
 def delete_domain(call: Call) -> Reply:
     """Delete a disabled domain with everything in it."""
     with call.house.db.write() as c:
-        row = store.domain(c, call.params["domain_id"])
+        row = resource.domain(c, call.params["domain_id"])
         if row.enabled:
             raise Forbidden(f"Cannot delete domain {row.name!r}: it is enabled. Disable it first.")
-        store.remove_domain(c, row.id)
+        removal.domain(c, row.id)
         store.bump(c)
     return Reply()
 
@@ -138,7 +139,7 @@ def create_project(call: Call) -> Reply:
                     f"project.domain_id = {domain_id!r}: its parent {parent_id} is in domain {above}"
                 )
             domain_id = above
-        domain_id = store.domain(
+        domain_id = resource.domain(
             c, domain_id or call.caller.domain_id or call.caller.project_domain_id or "default"
         ).id
         values = _new(body) | {"domain_id": domain_id, "parent_id": parent_id or domain_id}
@@ -173,16 +174,16 @@ def show_project(call: Call) -> Reply:
         row = store.get(c, t.projects, call.params["project_id"], "project")
         body = view_project(call, row)
         if "parents_as_list" in call.query:
-            body["parents"] = [{"project": view_project(call, up)} for up in store.ancestors(c, row)]
+            body["parents"] = [{"project": view_project(call, up)} for up in resource.ancestors(c, row)]
         if "subtree_as_list" in call.query:
-            body["subtree"] = [{"project": view_project(call, down)} for down in store.subtree(c, row.id)]
+            body["subtree"] = [{"project": view_project(call, down)} for down in resource.subtree(c, row.id)]
         if "parents_as_ids" in call.query:
             chain: Any = None
-            for up in reversed(store.ancestors(c, row)):
+            for up in reversed(resource.ancestors(c, row)):
                 chain = {up.id: chain}
             body["parents"] = chain
         if "subtree_as_ids" in call.query:
-            body["subtree"] = _tree(store.subtree(c, row.id), row.id)
+            body["subtree"] = _tree(resource.subtree(c, row.id), row.id)
     return Reply({"project": body})
 
 
@@ -200,7 +201,7 @@ def update_project(call: Call) -> Reply:
     """Update a project; disabling it voids its tokens."""
     body = call.body["project"]
     with call.house.db.write() as c:
-        row = store.project(c, call.params["project_id"])
+        row = resource.project(c, call.params["project_id"])
         for name in ("domain_id", "parent_id", "is_domain"):
             if name in body and body[name] != getattr(row, name):
                 raise Invalid(f"project.{name} cannot be changed (it is {getattr(row, name)!r})")
@@ -213,7 +214,7 @@ def update_project(call: Call) -> Reply:
 def delete_project(call: Call) -> Reply:
     """Delete a project and the assignments on it."""
     with call.house.db.write() as c:
-        store.remove_project(c, store.project(c, call.params["project_id"]).id)
+        removal.project(c, resource.project(c, call.params["project_id"]).id)
         store.bump(c)
     return Reply()
 
@@ -224,6 +225,6 @@ def list_projects_of_user(call: Call) -> Reply:
     call.authorize("identity:list_user_projects", user_id=call.params["user_id"])
     with call.house.db.read() as c:
         store.get(c, t.users, call.params["user_id"], "user")
-        ids, _, _ = store.scopes_of(c, call.params["user_id"])
+        ids, _, _ = assignment.scopes_of(c, call.params["user_id"])
         rows = c.execute(select(t.projects).where(t.projects.c.id.in_(ids))).all()
     return enclose(call, "projects", [view_project(call, row) for row in rows])

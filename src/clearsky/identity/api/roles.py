@@ -15,6 +15,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import enclose, filtered, link, listed
 from clearsky.identity.schema.resources import ASSIGNMENTS, CREATE, INDEX, ROLES_OF_GRANT, SHOW, UPDATE
+from clearsky.identity.store import assignment, identity, removal, resource
 
 routes = Routes()
 _INFERENCE = Schema(
@@ -93,7 +94,7 @@ def update_role(call: Call) -> Reply:
 def delete_role(call: Call) -> Reply:
     """Delete a role with every assignment of it."""
     with call.house.db.write() as c:
-        store.remove_role(c, _mutable(c, call).id)
+        removal.role(c, _mutable(c, call).id)
         store.bump(c)
     return Reply()
 
@@ -116,7 +117,7 @@ def list_inferences(call: Call) -> Reply:
     with call.house.db.read() as c:
         roles = {row.id: row for row in c.execute(select(t.roles))}
         rules: dict[str, list[Any]] = {}
-        for prior, implied in store.implications(c):
+        for prior, implied in assignment.implications(c):
             rules.setdefault(prior, []).append(_short(call, roles[implied]))
     found = [
         {"prior_role": _short(call, roles[prior]), "implies": implied} for prior, implied in rules.items()
@@ -129,7 +130,7 @@ def list_implied(call: Call) -> Reply:
     """List what a role implies."""
     with call.house.db.read() as c:
         prior = store.get(c, t.roles, call.params["role_id"], "role")
-        ids = [implied for held, implied in store.implications(c) if held == prior.id]
+        ids = [implied for held, implied in assignment.implications(c) if held == prior.id]
         rows = c.execute(select(t.roles).where(t.roles.c.id.in_(ids))).all()
     inference = {"prior_role": _short(call, prior), "implies": [_short(call, row) for row in rows]}
     return Reply({"role_inference": inference, "links": link(call, "roles", f"{prior.id}/implies")})
@@ -145,9 +146,9 @@ def create_implied(call: Call) -> Reply:
     """Let one role imply another."""
     with call.house.db.write() as c:
         prior, implied = _pair(c, call)
-        if prior.id in store.with_implied(c, [implied.id]):
+        if prior.id in assignment.with_implied(c, [implied.id]):
             raise Forbidden(f"Role {implied.name!r} implies {prior.name!r} already: that would be a circle.")
-        if (prior.id, implied.id) not in store.implications(c):
+        if (prior.id, implied.id) not in assignment.implications(c):
             c.execute(t.implied_roles.insert().values(prior_role_id=prior.id, implied_role_id=implied.id))
         store.bump(c)
     return Reply(
@@ -160,7 +161,7 @@ def show_implied(call: Call) -> Reply:
     """Say whether one role implies another."""
     with call.house.db.read() as c:
         prior, implied = _pair(c, call)
-        if (prior.id, implied.id) not in store.implications(c):
+        if (prior.id, implied.id) not in assignment.implications(c):
             raise NotFound(f"Role {prior.name!r} does not imply {implied.name!r}.")
     return Reply(
         {"role_inference": {"prior_role": _short(call, prior), "implies": _short(call, implied)}, "links": {}}
@@ -193,13 +194,13 @@ def _grant(call: Call) -> dict[str, Any]:
         "actor_type": actor,
         "actor_id": call.params["actor_id"],
         "target_type": target,
-        "target_id": call.params.get("target_id", store.SYSTEM),
+        "target_id": call.params.get("target_id", assignment.SYSTEM),
         "inherited": "OS-INHERIT" in parts,
     }
     with call.house.db.read() as c:
         store.get(c, t.users if actor == "user" else t.groups, grant["actor_id"], actor)
         if target != "system":
-            (store.project if target == "project" else store.domain)(c, grant["target_id"])
+            (resource.project if target == "project" else resource.domain)(c, grant["target_id"])
         if "role_id" in call.params:
             grant["role_id"] = store.get(c, t.roles, call.params["role_id"], "role").id
     return grant
@@ -218,7 +219,7 @@ def _register(prefix: str, suffix: str = "") -> None:
 def list_grants(call: Call) -> Reply:
     """List the roles that an actor was given on a target."""
     with call.house.db.read() as c:
-        ids = [row.role_id for row in store.assigned(c, _grant(call))]
+        ids = [row.role_id for row in assignment.assigned(c, _grant(call))]
         rows = c.execute(select(t.roles).where(t.roles.c.id.in_(ids))).all()
     return enclose(call, "roles", [view_role(call, row) for row in rows])
 
@@ -227,7 +228,7 @@ def create_grant(call: Call) -> Reply:
     """Give an actor a role on a target."""
     grant = _grant(call)
     with call.house.db.write() as c:
-        store.assign(c, grant)
+        assignment.assign(c, grant)
         store.bump(c)
     return Reply()
 
@@ -236,7 +237,7 @@ def check_grant(call: Call) -> Reply:
     """Say whether an actor was given a role on a target."""
     grant = _grant(call)
     with call.house.db.read() as c:
-        if not store.assigned(c, grant):
+        if not assignment.assigned(c, grant):
             raise NotFound(f"Could not find role assignment with role: {grant['role_id']}.")
     return Reply()
 
@@ -245,7 +246,7 @@ def delete_grant(call: Call) -> Reply:
     """Take a role on a target from an actor."""
     grant = _grant(call)
     with call.house.db.write() as c:
-        store.unassign(c, grant)
+        assignment.unassign(c, grant)
         store.bump(c)
     return Reply()
 
@@ -284,18 +285,18 @@ def _wanted(call: Call, c: Any, effective: bool) -> Any:
     if user := query.get("user.id"):
         actors = [and_(a.actor_type == "user", a.actor_id == user)]
         if effective:
-            actors.append(and_(a.actor_type == "group", a.actor_id.in_(store.groups_of(c, user))))
+            actors.append(and_(a.actor_type == "group", a.actor_id.in_(identity.groups_of(c, user))))
         wanted.append(or_(*actors))
     if group := query.get("group.id"):
         wanted.append(and_(a.actor_type == "group", a.actor_id == group))
     if project := query.get("scope.project.id"):
         targets = [project]
         if _flag(call, "include_subtree"):
-            targets += [row.id for row in store.subtree(c, project)]
+            targets += [row.id for row in resource.subtree(c, project)]
         place: Any = a.target_id.in_(targets)
         if effective:
-            row = store.project(c, project)
-            above = [row.domain_id, *(up.id for up in store.ancestors(c, row))]
+            row = resource.project(c, project)
+            above = [row.domain_id, *(up.id for up in resource.ancestors(c, row))]
             place = or_(place, and_(a.inherited.is_(True), a.target_id.in_(above)))
         wanted.append(place)
     if domain := query.get("scope.domain.id"):
@@ -321,9 +322,9 @@ def _effective(c: Any, call: Call, found: list[dict[str, Any]]) -> list[dict[str
                 inside = select(t.projects.c.id).where(t.projects.c.domain_id == item["target_id"])
                 ids = list(c.execute(inside).scalars())
             else:
-                ids = [row.id for row in store.subtree(c, item["target_id"])]
+                ids = [row.id for row in resource.subtree(c, item["target_id"])]
             targets = [("project", id) for id in ids if not wanted_project or id == wanted_project]
-        for role_id in store.with_implied(c, [item["role_id"]]):
+        for role_id in assignment.with_implied(c, [item["role_id"]]):
             for user in users:
                 if wanted_user and user != wanted_user:
                     continue

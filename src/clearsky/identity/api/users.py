@@ -15,6 +15,7 @@ from clearsky.identity import passwords, store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import filtered, iso, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
+from clearsky.identity.store import identity, removal, resource
 
 routes = Routes()
 _OWN = ("name", "enabled", "description", "email", "default_project_id", "options")
@@ -53,7 +54,7 @@ def create_user(call: Call) -> Reply:
     values = {"id": uuid.uuid4().hex, "options": {}} | _values(call, body)
     domain_id = body.get("domain_id") or call.caller.domain_id or call.caller.project_domain_id or "default"
     with call.house.db.write() as c:
-        values["domain_id"] = store.domain(c, domain_id).id
+        values["domain_id"] = resource.domain(c, domain_id).id
         row = store.create(c, t.users, values, "user")
     return Reply({"user": view_user(call, row)})
 
@@ -115,7 +116,7 @@ def change_password(call: Call) -> Reply:
 def delete_user(call: Call) -> Reply:
     """Delete a user with memberships and assignments."""
     with call.house.db.write() as c:
-        store.remove_user(c, call.params["user_id"])
+        removal.user(c, call.params["user_id"])
         store.bump(c)
     return Reply()
 
@@ -141,7 +142,7 @@ def create_group(call: Call) -> Reply:
     body = call.body["group"]
     domain_id = body.get("domain_id") or call.caller.domain_id or call.caller.project_domain_id or "default"
     with call.house.db.write() as c:
-        domain_id = store.domain(c, domain_id).id
+        domain_id = resource.domain(c, domain_id).id
         values = {"id": uuid.uuid4().hex, "domain_id": domain_id} | _group_values(body)
         row = store.create(c, t.groups, values, "group")
     return Reply({"group": view_group(call, row)})
@@ -176,7 +177,7 @@ def update_group(call: Call) -> Reply:
 def delete_group(call: Call) -> Reply:
     """Delete a group with memberships and assignments."""
     with call.house.db.write() as c:
-        store.remove_group(c, call.params["group_id"])
+        removal.group(c, call.params["group_id"])
         store.bump(c)
     return Reply()
 
@@ -207,7 +208,7 @@ def add_user_to_group(call: Call) -> Reply:
     with call.house.db.write() as c:
         store.get(c, t.groups, call.params["group_id"], "group")
         store.get(c, t.users, call.params["user_id"], "user")
-        store.add_member(c, call.params["group_id"], call.params["user_id"])
+        identity.add_member(c, call.params["group_id"], call.params["user_id"])
         store.bump(c)
     return Reply()
 
@@ -216,7 +217,7 @@ def add_user_to_group(call: Call) -> Reply:
 def check_user_in_group(call: Call) -> Reply:
     """Say whether a user is in a group."""
     with call.house.db.read() as c:
-        if not store.is_member(c, call.params["group_id"], call.params["user_id"]):
+        if not identity.is_member(c, call.params["group_id"], call.params["user_id"]):
             raise NotFound(f"User {call.params['user_id']} is not in group {call.params['group_id']}.")
     return Reply()
 
@@ -225,6 +226,6 @@ def check_user_in_group(call: Call) -> Reply:
 def remove_user_from_group(call: Call) -> Reply:
     """Remove a user from a group."""
     with call.house.db.write() as c:
-        store.remove_member(c, call.params["group_id"], call.params["user_id"])
+        identity.remove_member(c, call.params["group_id"], call.params["user_id"])
         store.bump(c)
     return Reply()

@@ -1,0 +1,7 @@
+"""Identity's rules, under upstream's names, a module a subject."""
+
+from __future__ import annotations
+
+from clearsky.identity.policy import auth, resources
+
+RULES = (*auth.RULES, *resources.RULES)

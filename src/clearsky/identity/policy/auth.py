@@ -1,0 +1,12 @@
+"""Rules of authentication and tokens."""
+
+from __future__ import annotations
+
+from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
+from clearsky.identity.policy.expressions import READ_ALL
+
+RULES = (
+    Rule("identity:any_token", ANY_TOKEN, "What every token may ask"),
+    Rule("identity:validate_token", f"{READ_ALL} or role:service or user_id:%(user_id)s"),
+    Rule("identity:revoke_token", f"{ADMIN} or user_id:%(user_id)s"),
+)

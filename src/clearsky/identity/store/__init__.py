@@ -1,0 +1,7 @@
+"""All SQL of the Identity service, a module a subject; here what every subject needs."""
+
+from __future__ import annotations
+
+from clearsky.identity.store.kit import AnyRow, bump, change, create, get, listing, revision
+
+__all__ = ["AnyRow", "bump", "change", "create", "get", "listing", "revision"]

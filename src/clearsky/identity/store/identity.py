@@ -1,0 +1,42 @@
+"""Users, groups, memberships."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, insert, select
+
+from clearsky.errors import NotFound
+from clearsky.identity import tables as t
+from clearsky.identity.store.kit import AnyRow
+
+
+def user_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
+    return c.execute(select(t.users).where(t.users.c.name == name, t.users.c.domain_id == domain_id)).first()
+
+
+def groups_of(c: Connection, user_id: str) -> list[str]:
+    query = select(t.memberships.c.group_id).where(t.memberships.c.user_id == user_id)
+    return list(c.execute(query).scalars())
+
+
+def add_member(c: Connection, group_id: str, user_id: str) -> None:
+    if not is_member(c, group_id, user_id):
+        c.execute(insert(t.memberships).values(group_id=group_id, user_id=user_id))
+
+
+def is_member(c: Connection, group_id: str, user_id: str) -> bool:
+    return (
+        c.execute(
+            select(t.memberships).where(
+                t.memberships.c.group_id == group_id, t.memberships.c.user_id == user_id
+            )
+        ).first()
+        is not None
+    )
+
+
+def remove_member(c: Connection, group_id: str, user_id: str) -> None:
+    gone = c.execute(
+        delete(t.memberships).where(t.memberships.c.group_id == group_id, t.memberships.c.user_id == user_id)
+    ).rowcount
+    if not gone:
+        raise NotFound(f"User {user_id} is not in group {group_id}.")

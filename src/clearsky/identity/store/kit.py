@@ -1,0 +1,75 @@
+"""What the SQL of every subject is made of: one row by id, inserts and changes with clear conflicts, pages, the revision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from clearsky.db.paging import page
+from clearsky.errors import Conflict, NotFound
+from clearsky.identity import tables as t
+
+AnyRow = Row[Any]
+
+
+def bump(c: Connection) -> None:
+    """Let every process forget which tokens it has found valid."""
+    if not c.execute(
+        update(t.revision).where(t.revision.c.id == 1).values(value=t.revision.c.value + 1)
+    ).rowcount:
+        c.execute(insert(t.revision).values(id=1, value=1))
+
+
+def revision(c: Connection) -> int:
+    return int(c.execute(select(t.revision.c.value)).scalar() or 0)
+
+
+def get(c: Connection, table: Table, id: str, what: str) -> AnyRow:
+    """Return the row; raises NotFound that names what was looked for."""
+    row = c.execute(select(table).where(table.c.id == id)).first()
+    if row is None:
+        raise NotFound(f"Could not find {what}: {id}.")
+    return row
+
+
+def create(c: Connection, table: Table, values: dict[str, Any], what: str) -> AnyRow:
+    try:
+        return c.execute(insert(table).values(**values).returning(table)).one()
+    except IntegrityError as error:
+        raise Conflict(
+            f"Conflict occurred attempting to store {what} - it is not possible to store a {what} "
+            f"with {_named(values)}: there is one already."
+        ) from error
+
+
+def change(c: Connection, table: Table, id: str, values: dict[str, Any], what: str) -> AnyRow:
+    if not values:
+        return get(c, table, id, what)
+    try:
+        row = c.execute(update(table).where(table.c.id == id).values(**values).returning(table)).first()
+    except IntegrityError as error:
+        raise Conflict(
+            f"Conflict occurred attempting to store {what} - {_named(values)} is taken."
+        ) from error
+    if row is None:
+        raise NotFound(f"Could not find {what}: {id}.")
+    return row
+
+
+def _named(values: dict[str, Any]) -> str:
+    return f"name {values['name']!r}" if "name" in values else f"id {values.get('id')!r}"
+
+
+def listing(
+    c: Connection, query: Select[Any], table: Table, marker: str | None, limit: int, order: str = "id"
+) -> Sequence[AnyRow]:
+    """Return one page of `query` over `table`, sorted by a unique column."""
+    after = None
+    if marker:
+        if c.execute(select(table.c.id).where(table.c.id == marker)).first() is None:
+            raise NotFound(f"Could not find the marker: {marker}.")
+        after = [marker]
+    return c.execute(page(query, [(table.c[order], True)], after, limit)).all()
