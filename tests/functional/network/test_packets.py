@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
 
 
 def test_applying_again_changes_nothing(engine_host, guests):
-    assert engine_host.driver.apply(TOPOLOGY) == 0
+    assert engine_host.driver.apply(TOPOLOGY) == []
 
 
 def test_neighbours_reach_each_other(guests):
@@ -56,7 +56,7 @@ def test_a_false_source_address_is_dropped(guests):
 def test_a_deleted_rule_stops_what_it_allowed(engine_host, guests):
     assert guests["blue2"].reaches("10.1.0.11")
     without = replace(TOPOLOGY, rules=tuple(rule for rule in TOPOLOGY.rules if rule.id != "open-in"))
-    assert engine_host.driver.apply(without) > 0
+    assert engine_host.driver.apply(without)
     time.sleep(0.3)  # the chassis programs its flows after the database has them
     assert not guests["blue2"].reaches("10.1.0.11", seconds=1)
     engine_host.driver.apply(TOPOLOGY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from clearsky.network.driver.interface import OnPorts
 from clearsky.network.model import Topology
@@ -11,25 +12,38 @@ from clearsky.network.model import Topology
 class FakeDriver:
     def __init__(self) -> None:
         self.topology = Topology()
+        self._told: dict[str, bool] = {}
         self._listeners: list[OnPorts] = []
 
-    def apply(self, topology: Topology) -> int:
+    def apply(self, topology: Topology) -> list[str]:
         """Take the picture over and report the ports whose state has changed."""
-        before, after = self._up(self.topology), self._up(topology)
-        changed = len(set(self.topology.ports) ^ set(topology.ports))
+        changes = self._changes(topology)
         self.topology = topology
-        news = {id: up for id, up in after.items() if before.get(id) != up}
-        if news:
-            for listener in self._listeners:
-                listener(news)
-        return changed
+        self.tell()
+        return changes
 
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         self._listeners.append(on_ports)
         return lambda: self._listeners.remove(on_ports)
 
+    def tell(self) -> None:
+        """Report what the listeners have not heard yet."""
+        states = self.up(self.topology)
+        if news := {id: up for id, up in states.items() if self._told.get(id) != up}:
+            for listener in self._listeners:
+                listener(news)
+        self._told = states
+
+    def _changes(self, topology: Topology) -> list[str]:
+        found = []
+        for field in fields(Topology):
+            have, want = set(getattr(self.topology, field.name)), set(getattr(topology, field.name))
+            found += [f"- {field.name} {getattr(item, 'id', item)}" for item in have - want]
+            found += [f"+ {field.name} {getattr(item, 'id', item)}" for item in want - have]
+        return found
+
     @staticmethod
-    def _up(topology: Topology) -> dict[str, bool]:
+    def up(topology: Topology) -> dict[str, bool]:
         return {
             port.id: port.admin_state_up and bool(port.host or port.device_owner.startswith("network:"))
             for port in topology.ports

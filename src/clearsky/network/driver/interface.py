@@ -12,8 +12,8 @@ OnPorts = Callable[[dict[str, bool]], None]
 
 
 class NetworkDriver(Protocol):
-    def apply(self, topology: Topology) -> int:
-        """Make the engine carry exactly this; returns how many rows differed. Raises Unavailable."""
+    def apply(self, topology: Topology) -> list[str]:
+        """Make the engine carry exactly this; returns what differed, in words. Raises Unavailable."""
 
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         """Report the state of ports, all at first and then changes; returns how to stop."""

@@ -68,8 +68,8 @@ class OvnDriver:
         self._connection = found
         return found
 
-    def apply(self, topology: Topology) -> int:
-        """Bring the northbound database in line with the topology; returns how many rows were written."""
+    def apply(self, topology: Topology) -> list[str]:
+        """Bring the northbound database in line with the topology; returns what was written."""
         wanted = translate(topology)
         with self._lock:
             connected = self._connect()
@@ -81,7 +81,7 @@ class OvnDriver:
                 raise Unavailable(
                     f"OVN's northbound database at {self.remote} did not answer in {TIMEOUT_S} s"
                 ) from None
-        if isinstance(done, int):
+        if isinstance(done, list):
             return done
         raise (
             done.ex
@@ -143,7 +143,7 @@ class _Commit:
         self.idl, self.wanted = idl, wanted
         self.results: queue.Queue[Any] = queue.Queue(1)
 
-    def do_commit(self) -> int:
+    def do_commit(self) -> list[str]:
         return Difference(self.idl, self.wanted).commit()
 
 
@@ -154,41 +154,41 @@ class Difference:
         self.idl, self.wanted = idl, wanted
         self.have: dict[str, Any] = {}
         self.extra: list[Any] = []
+        self.changes: list[str] = []
         for table in TABLES:
             for row in idl.tables[table].rows.values():
                 key = row.external_ids.get(KEY)
                 if key is None:
                     continue
                 if key in self.have or key not in wanted or wanted[key].table != table:
+                    self.changes.append(f"- {table} {key}")
                     self.extra.append(row)
                 else:
                     self.have[key] = row
         self.known = {row.uuid for row in self.have.values()}
-        self.changed = 0
 
-    def commit(self) -> int:
+    def commit(self) -> list[str]:
         txn = ovs_idl.Transaction(self.idl)
         rows = {key: self.have.get(key) or self._insert(txn, key) for key in self.wanted}
         for key, want in self.wanted.items():
             self._columns(rows[key], want)
             for column, keys in want.refs.items():
-                self._refer(rows[key], column, [rows[one] for one in keys])
+                self._refer(rows[key], want, column, [rows[one] for one in keys])
         self._children(rows)
         for row in self.extra:
-            self.changed += 1
             row.delete()
-        if not self.changed:
+        if not self.changes:
             txn.abort()
-            return 0
+            return []
         status = txn.commit_block()
         if status in (txn.SUCCESS, txn.UNCHANGED):
-            return self.changed
+            return self.changes
         raise Unavailable(
             f"OVN's northbound database refused the change ({status}): {txn.get_error() or 'it will be tried again'}"
         )
 
     def _insert(self, txn: Any, key: str) -> Any:
-        self.changed += 1
+        self.changes.append(f"+ {self.wanted[key].table} {key}")
         return txn.insert(self.idl.tables[self.wanted[key].table])
 
     def _columns(self, row: Any, want: Row) -> None:
@@ -196,19 +196,23 @@ class Difference:
         for column, value in want.columns.items():
             if fresh or _plain(getattr(row, column)) != _plain(value):
                 if not fresh:
-                    self.changed += 1
+                    self._note(want, column)
                 setattr(row, column, value)
         if not fresh and want.table == "Logical_Switch_Port":
             for column in ("dhcpv4_options", "dhcpv6_options"):
                 if column not in want.refs and getattr(row, column):
-                    self.changed += 1
+                    self._note(want, column)
                     setattr(row, column, [])
 
-    def _refer(self, row: Any, column: str, targets: list[Any]) -> None:
+    def _note(self, want: Row, column: str) -> None:
+        self.changes.append(f"~ {want.table} {want.key} {column}")
+
+    def _refer(self, row: Any, want: Row, column: str, targets: list[Any]) -> None:
         wanted = {target.uuid for target in targets}
         have = {target.uuid for target in getattr(row, column)} if row.uuid in self.known else None
         if have != wanted:
-            self.changed += have is not None
+            if have is not None:
+                self._note(want, column)
             setattr(row, column, targets)
 
     def _children(self, rows: dict[str, Any]) -> None:
@@ -229,7 +233,7 @@ class Difference:
                 new = {child.uuid for child in children}
                 foreign = [child for child in getattr(rows[key], column) if not child.external_ids.get(KEY)]
                 if have - {child.uuid for child in foreign} != new or have & gone:
-                    self.changed += 1
+                    self._note(want, column)
                     setattr(rows[key], column, [*children, *foreign])
 
 

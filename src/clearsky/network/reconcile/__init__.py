@@ -7,27 +7,48 @@ database alike. Changes that come while it runs are collapsed into one more run.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import structlog
 
 from clearsky.network import service, topology
 from clearsky.network import tables as t
+from clearsky.network.model import Topology
 from clearsky.work.reconcile import Again, Outcome, Reconciler, Run
 
 log = structlog.get_logger("network")
 COMPARE_S = 60.0
+TOLD = 20
+"""So many changed rows are named in the journal."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process applied last: a difference without a change of ours in between is somebody else's."""
+
+    applied: Topology | None = None
 
 
 def reconcile_network(run: Run) -> Outcome:
     """Compare everything and apply the difference."""
     with run.house.db.read() as c:
         wanted = topology.load(c, (run.house.config.host,))
-    clock = time.perf_counter()
-    changed = service.driver(run.house).apply(wanted)
-    if changed:
-        run.journal.add(
-            "ensure_network", time.time(), time.perf_counter() - clock, "ok", f"{changed} rows differed"
-        )
+    memory: Memory = run.house.cache("network:applied", Memory)
+    before, memory.applied = memory.applied, None
+    started, clock = time.time(), time.perf_counter()
+    try:
+        changes = service.driver(run.house).apply(wanted)
+    except Exception as error:
+        run.journal.add("ensure_network", started, time.perf_counter() - clock, "failed", str(error))
+        raise
+    memory.applied = wanted
+    if changes:
+        drifted = before == wanted
+        told = "; ".join([*changes[:TOLD], *([f"{len(changes) - TOLD} more"] if len(changes) > TOLD else [])])
+        if drifted:
+            log.warning("the engine had been changed from outside; mended", rows=len(changes), changes=told)
+        step = "repair_network" if drifted else "ensure_network"
+        run.journal.add(step, started, time.perf_counter() - clock, "ok", f"{len(changes)} changes: {told}")
     _remember(run)
     return Again(COMPARE_S)
 
