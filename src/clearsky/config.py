@@ -6,6 +6,7 @@ beside each other on one machine. Unknown keys are errors: a misspelt setting mu
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,8 @@ from typing import Any
 
 DEFAULT_FILE = Path("/etc/clearsky/clearsky.toml")
 FILE_VARIABLE = "CLEARSKY_CONFIG"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not chosen
+"""Address that stands for all -> loopback address of the same kind."""
 
 
 class ConfigError(Exception):
@@ -42,7 +45,19 @@ class Cloud:
 @dataclass(frozen=True, slots=True)
 class Api:
     host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 and :: are all of this machine's. What is not loopback is served with TLS."""
     port: int = 8800
+    public_name: str = ""
+    """Host name or address by which clients reach the APIs; empty: `host`."""
+    tls: str = "auto"
+    """auto: plain HTTP on loopback only; always: TLS there as well."""
+    certificate: Path = Path()
+    """PEM file with a certificate and its chain; empty: one by the cloud's own private authority."""
+    certificate_key: Path = Path()
+    ca: Path = Path()
+    """PEM file with what clients must trust for `certificate`; empty: what their system trusts."""
+    further_names: tuple[str, ...] = ()
+    """More host names and addresses for the certificate of the private authority."""
     workers: int = 1
     """Number of api processes."""
     threads: int = 8
@@ -167,10 +182,33 @@ class Config:
         return self.database.url or f"sqlite:///{self.state / 'clearsky.db'}"
 
     @property
+    def tls(self) -> bool:
+        """Say whether the APIs are served with TLS."""
+        return self.api.tls == "always" or not _is_loopback(self.api.host)
+
+    @property
+    def public_name(self) -> str:
+        """Host name or address by which clients reach the APIs."""
+        return self.api.public_name or self.api.host
+
+    @property
+    def api_names(self) -> tuple[str, ...]:
+        """What the APIs' certificate is for, the public name first."""
+        everywhere = self.api.host in EVERYWHERE
+        own = ("localhost", "127.0.0.1", "::1") if everywhere else (self.api.host,)
+        return tuple(dict.fromkeys((self.public_name, *own, *self.api.further_names)))
+
+    @property
     def endpoint(self) -> str:
         """Root URL of every API, without a trailing slash."""
-        host = f"[{self.api.host}]" if ":" in self.api.host else self.api.host
-        return f"http://{host}:{self.api.port}"
+        name = self.public_name
+        host = f"[{name}]" if ":" in name else name
+        return f"{'https' if self.tls else 'http'}://{host}:{self.api.port}"
+
+    @property
+    def api_address(self) -> tuple[str, int]:
+        """Where this machine itself reaches the APIs, whatever their public name leads to."""
+        return EVERYWHERE.get(self.api.host, self.api.host), self.api.port
 
     @property
     def northbound(self) -> str:
@@ -228,7 +266,33 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
                 raise ConfigError(f"{path}: [{name}] has no setting {key!r}; it has: {names}")
             given[key] = _convert(f"{path}: [{name}] {key}", value, getattr(defaults, key))
         sections[name] = factory(**given)
-    return Config(**sections, file=path)
+    config = Config(**sections, file=path)
+    _check_api(config.api, path)
+    return config
+
+
+def _check_api(api: Api, path: Path | None) -> None:
+    """Refuse settings of the APIs' address that contradict each other."""
+    where = f"{path}: [api]"
+    if api.tls not in {"auto", "always"}:
+        raise ConfigError(f"{where} tls = {api.tls!r}: auto or always; what is not loopback always has TLS")
+    if api.host in EVERYWHERE and not api.public_name:
+        raise ConfigError(
+            f"{where} host = {api.host!r} is every address of this machine: public_name must say by which clients come"
+        )
+    if api.public_name in EVERYWHERE:
+        raise ConfigError(f"{where} public_name = {api.public_name!r}: nobody can connect to that")
+    if (api.certificate == Path()) != (api.certificate_key == Path()):
+        raise ConfigError(f"{where} certificate and certificate_key belong together: one of them is missing")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _convert(where: str, value: Any, default: Any) -> Any:

@@ -7,15 +7,17 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 
 import uvicorn
 import uvloop
 
-from clearsky import agent_api, app, config, console, logs, simulation
+from clearsky import agent_api, app, certificates, config, console, logs, simulation
 from clearsky.house import House
 
+RELOAD_S = 5.0
 GRACE_S = 5
 """Requests under way get so long when the process is told to end."""
 
@@ -54,7 +56,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(application: object) -> _Server:
+def _server(application: object, tls: ssl.SSLContext | None = None) -> _Server:
     settings = uvicorn.Config(
         application,  # type: ignore[arg-type]
         log_config=None,
@@ -64,14 +66,28 @@ def _server(application: object) -> _Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
         ws="websockets-sansio",
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
     )
     return _Server(settings)
+
+
+async def _keep_fresh(settings: config.Config, tls: ssl.SSLContext) -> None:
+    """Show a renewed certificate to those who connect from now on."""
+    file = certificates.folder(settings) / "api.pem"
+    shown = file.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(RELOAD_S)
+        with contextlib.suppress(OSError):  # a file that is just being replaced: at the next look
+            if (now := file.stat().st_mtime_ns) != shown:
+                certificates.load(settings, tls)
+                shown = now
 
 
 async def _serve(house: House) -> None:
     settings = house.config
     waiters = agent_api.Waiters(house)
-    public = _server(app.api(house, mounts={"console": console.make(house)}))
+    tls = certificates.context(settings) if settings.tls else None
+    public = _server(app.api(house, mounts={"console": console.make(house)}), tls)
     agents = _server(agent_api.make(house, waiters))
 
     def stop() -> None:
@@ -84,10 +100,14 @@ async def _serve(house: House) -> None:
         asyncio.create_task(public.serve([_listen(settings.api)])),
         asyncio.create_task(agents.serve([_listen_agents(settings)])),
     ]
+    if tls:
+        tasks.append(asyncio.create_task(_keep_fresh(settings, tls)))
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop()
+        if tls:
+            tasks.pop().cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks)
 

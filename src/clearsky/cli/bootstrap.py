@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import http.client
 import ipaddress
-import json
 import os
 import secrets
+import ssl
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import click
 import yaml
 
 from clearsky.cli import process
+from clearsky.cli.client import Client, connect
 from clearsky.config import Config
 
 FLAVORS = (
@@ -62,10 +61,16 @@ def wait_until_it_answers(config: Config, process_name: str, timeout_s: float = 
     end = time.monotonic() + timeout_s
     while True:
         try:
-            with urllib.request.urlopen(f"{config.endpoint}/healthz", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
+            connection = connect(config, 2.0)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return
+        except ssl.SSLCertVerificationError as error:
+            raise click.ClickException(
+                f"the API's certificate is not good for {config.public_name}: {error.verify_message};"
+                " see [api] public_name, certificate, ca"
+            ) from error
+        except (OSError, http.client.HTTPException):
             if process.running(config, process_name) is None:
                 log = config.state / "logs" / f"{process_name}.log"
                 last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
@@ -77,45 +82,8 @@ def wait_until_it_answers(config: Config, process_name: str, timeout_s: float = 
                     f"the API does not answer at {config.endpoint}; see {log}"
                 ) from None
             time.sleep(0.05)
-
-
-class Client:
-    """A small client of our own APIs."""
-
-    def __init__(self, config: Config, user: str, password: str, project: str) -> None:
-        self.root = config.endpoint
-        self.token = ""
-        who = {"name": user, "domain": {"id": "default"}, "password": password}
-        scope = {"project": {"name": project, "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}}
-        _, headers = self.ask("POST", "/identity/v3/auth/tokens", body)
-        self.token = headers["X-Subject-Token"]
-
-    def ask(
-        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
-    ) -> tuple[Any, Any]:
-        plain = body is None or isinstance(body, bytes | io.BufferedReader)
-        data = body if plain else json.dumps(body).encode()
-        request = urllib.request.Request(self.root + path, data, method=method)
-        request.add_header("Content-Type", content_type)
-        if self.token:
-            request.add_header("X-Auth-Token", self.token)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read()
-                return (json.loads(text) if text else None), answer.headers
-        except urllib.error.HTTPError as error:
-            told = error.read().decode(errors="replace")
-            raise click.ClickException(f"{method} {path} answered {error.code}: {told:.300}") from error
-
-    def ensure(self, base: str, plural: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the resource with the body's name, made where there is none."""
-        found, _ = self.ask("GET", f"{base}/{plural}?name={body['name']}")
-        matching = [one for one in found[plural.replace("-", "_")] if one["name"] == body["name"]]
-        if matching:
-            return dict(matching[0])
-        made, _ = self.ask("POST", f"{base}/{plural}", {key: body})
-        return dict(made[key])
+        finally:
+            connection.close()
 
 
 def admin(config: Config) -> Client:
@@ -243,6 +211,8 @@ def found_by_clients() -> list[Path]:
 
 
 def _entry(config: Config, user: str, project: str) -> dict[str, Any]:
+    from clearsky import certificates  # noqa: PLC0415
+
     auth = {
         "auth_url": f"{config.endpoint}/identity/v3",
         "username": user,
@@ -251,7 +221,10 @@ def _entry(config: Config, user: str, project: str) -> dict[str, Any]:
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
-    return {"auth": auth, "region_name": config.cloud.region, "identity_api_version": 3}
+    entry = {"auth": auth, "region_name": config.cloud.region, "identity_api_version": 3}
+    if (trusted := certificates.authority_file(config)) is not None:
+        entry["cacert"] = str(trusted)
+    return entry
 
 
 def write_clouds(config: Config) -> None:

@@ -11,10 +11,10 @@ import click
 
 from clearsky.cli.progress import Progress
 from clearsky.cli.which import root_only, simulated
-from clearsky.config import Config
+from clearsky.config import Config, ConfigError
 
 if TYPE_CHECKING:
-    from clearsky.cli.bootstrap import Client
+    from clearsky.cli.client import Client
 
 HOST_S = 60.0
 
@@ -60,6 +60,7 @@ def _simulated(config: Config) -> None:
         for folder in (config.state, config.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(config)
+        _certificates(config)
     with progress.step("database and first accounts"):
         bootstrap.prepare(config)
     with progress.step(f"the cloud's process at {config.endpoint}"):
@@ -109,6 +110,7 @@ def _real(config: Config) -> None:
         with progress.step(f"accounts, folders in {config.state}, engines' databases"):
             prepare.ensure_accounts(config)
             prepare.ensure_folders(config)
+            _certificates(config)
             prepare.ensure_databases(config)
             prepare.ensure_libvirt(config)
             building = None if _uploaded(config).exists() else pool.submit(_build_tiny, config)
@@ -131,6 +133,17 @@ def _real(config: Config) -> None:
             _upload_tiny(config, admin, building)
     click.echo(f"\nUp in {progress.elapsed_s:.1f} s.")
     _next_lines(config)
+
+
+def _certificates(config: Config) -> None:
+    if not config.tls:
+        return
+    from clearsky import certificates  # noqa: PLC0415
+
+    try:
+        certificates.ensure(config)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _uploaded(config: Config) -> Path:

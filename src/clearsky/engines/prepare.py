@@ -12,9 +12,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from clearsky.config import Config
+import structlog
+
+from clearsky.config import Config, ConfigError
 from clearsky.engines.definitions import HOME, OVS_SCHEMA, SCHEMAS, libvirt_folders
 
+log = structlog.get_logger("prepare")
 CONSOLE_LOG_BYTES = 2 * 1024 * 1024
 """A server's console log is kept to twice this."""
 PACKAGES = {
@@ -154,8 +157,23 @@ def ensure_folders(config: Config) -> None:
 def give_state(config: Config) -> None:
     """Give the api's account what root has made for it."""
     account = pwd.getpwnam(config.cloud.user)
-    for path in (*config.state.glob("clearsky.db*"), *(config.state / "fernet-keys").iterdir()):
+    state = config.state
+    for path in (*state.glob("clearsky.db*"), *state.glob("fernet-keys/*"), *state.glob("tls/api.*")):
         os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def renew(config: Config) -> None:
+    """Make the API's certificate again where it is about to run out; what is wrong is logged."""
+    if not config.tls:
+        return
+    from clearsky import certificates  # noqa: PLC0415 - a large import for those who serve plain HTTP
+
+    try:
+        if certificates.ensure(config):
+            give_state(config)
+            log.info("the API's certificate was made again")
+    except (ConfigError, OSError) as error:
+        log.error("the API's certificate is not renewed", error=str(error))  # noqa: TRY400
 
 
 def open_to_all(folder: Path) -> bool:

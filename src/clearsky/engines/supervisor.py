@@ -30,6 +30,7 @@ from clearsky.engines.definitions import Process, engines, own
 log = structlog.get_logger("supervisor")
 PR_SET_CHILD_SUBREAPER = 36
 RESTART_S = 0.5
+RENEW_S = 12 * 3600.0
 PURGE = "purge"
 """File in the run directory: the next stop is for good."""
 
@@ -117,8 +118,12 @@ class Supervisor:
 
     def watch(self) -> None:
         """Start again what dies, until told to stop."""
+        renewed_at = time.monotonic()
         while not self.stopping:
             self._reap()
+            if time.monotonic() - renewed_at > RENEW_S:
+                renewed_at = time.monotonic()
+                prepare.renew(self.config)
             for process in self.processes:
                 if (
                     not started_at(self.pids.get(process.name, 0))

@@ -26,6 +26,10 @@ def test_a_path_and_a_number_are_converted():
         ({"api": {"port": "eighty"}}, "expected int"),
         ({"api": {"port": True}}, "expected int"),
         ({"api": 3}, "no section"),
+        ({"api": {"host": "0.0.0.0"}}, "public_name must say"),
+        ({"api": {"host": "::", "public_name": "::"}}, "nobody can connect"),
+        ({"api": {"tls": "off"}}, "auto or always"),
+        ({"api": {"certificate": "/a.pem"}}, "belong together"),
     ],
 )
 def test_what_is_not_understood_is_refused(data, words):
@@ -36,3 +40,21 @@ def test_what_is_not_understood_is_refused(data, words):
 def test_a_named_file_must_exist(tmp_path):
     with pytest.raises(config.ConfigError, match="does not exist"):
         config.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("api", "endpoint", "address"),
+    [
+        ({}, "http://127.0.0.1:8800", ("127.0.0.1", 8800)),
+        ({"host": "::1"}, "http://[::1]:8800", ("::1", 8800)),
+        ({"host": "localhost", "tls": "always"}, "https://localhost:8800", ("localhost", 8800)),
+        ({"host": "192.0.2.1", "port": 443}, "https://192.0.2.1:443", ("192.0.2.1", 443)),
+        ({"host": "0.0.0.0", "public_name": "c.example"}, "https://c.example:8800", ("127.0.0.1", 8800)),
+        ({"host": "::", "public_name": "2001:db8::1"}, "https://[2001:db8::1]:8800", ("::1", 8800)),
+        ({"host": "cloud.example"}, "https://cloud.example:8800", ("cloud.example", 8800)),
+    ],
+)
+def test_only_loopback_is_plain_http_and_clients_are_told_the_public_name(api, endpoint, address):
+    settings = config.parse({"api": api})
+    assert settings.endpoint == endpoint
+    assert settings.api_address == address
