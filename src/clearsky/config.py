@@ -19,6 +19,9 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, n
 """Address that stands for all -> loopback address of the same kind."""
 
 
+LIMIT_MODELS = ("flat", "strict_two_level")
+
+
 class ConfigError(Exception):
     """The settings file is missing, unreadable, or holds a key or value that is not understood."""
 
@@ -90,6 +93,8 @@ class Identity:
     lockout_s: int = 300
     fernet_keys: int = 3
     """How many keys are kept: tokens of the oldest one stay valid until it is rotated out."""
+    limit_model: str = "flat"
+    """flat, or strict_two_level: no project may have more than its domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +273,15 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
         sections[name] = factory(**given)
     config = Config(**sections, file=path)
     _check_api(config.api, path)
+    _check_identity(config.identity, path)
     return config
+
+
+def _check_identity(identity: Identity, path: Path | None) -> None:
+    if identity.limit_model not in LIMIT_MODELS:
+        raise ConfigError(
+            f"{path}: [identity] limit_model = {identity.limit_model!r}: one of {', '.join(LIMIT_MODELS)}"
+        )
 
 
 def _check_api(api: Api, path: Path | None) -> None:

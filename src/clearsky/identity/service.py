@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from clearsky.errors import Unauthorized
 from clearsky.house import House
 from clearsky.identity import passwords, store
 from clearsky.identity import tables as t
-from clearsky.identity.store import assignment, identity, resource, revocation
+from clearsky.identity.store import assignment, identity, limit, resource, revocation
 from clearsky.identity.tokens import Keys, Token, open_token
 
 REFUSED = "The request you have made requires authentication."
@@ -138,6 +138,16 @@ def project_exists(house: House, project_id: str) -> bool:
             t.projects.c.id == project_id, t.projects.c.is_domain.is_(False)
         )
         return c.execute(query).first() is not None
+
+
+def project_limits(house: House, project_id: str, service_type: str, names: Iterable[str]) -> dict[str, int]:
+    """Return resource name -> what the project may use of a service's resources, in this region; -1: no limit.
+
+    The project's own limit where it has one, else the registered default. Names that no operator has registered are
+    left out: the service's own settings decide about them.
+    """
+    with house.db.read() as c:
+        return limit.of_project(c, project_id, service_type, house.config.cloud.region, names)
 
 
 def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) -> None:

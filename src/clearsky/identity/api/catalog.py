@@ -14,7 +14,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
-from clearsky.identity.store import catalog
+from clearsky.identity.store import catalog, removal
 
 routes = Routes()
 TABLES = {"region": t.regions, "service": t.services, "endpoint": t.endpoints}
@@ -102,7 +102,7 @@ def _register(kind: str) -> None:
             if kind == "region":
                 catalog.region_in_use(c, row.id)
             if kind == "service":
-                c.execute(delete(t.endpoints).where(t.endpoints.c.service_id == row.id))
+                removal.service(c, row.id)
             c.execute(delete(table).where(table.c.id == row.id))
         return Reply()
 

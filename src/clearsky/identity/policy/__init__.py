@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from clearsky.identity.policy import auth, resources
+from clearsky.identity.policy import auth, limits, resources
 
-RULES = (*auth.RULES, *resources.RULES)
+RULES = (*auth.RULES, *limits.RULES, *resources.RULES)

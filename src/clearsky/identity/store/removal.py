@@ -18,6 +18,7 @@ def project(c: Connection, id: str) -> None:
         delete(t.assignments).where(t.assignments.c.target_type == "project", t.assignments.c.target_id == id)
     )
     c.execute(update(t.users).where(t.users.c.default_project_id == id).values(default_project_id=None))
+    c.execute(delete(t.limits).where(t.limits.c.project_id == id))
     c.execute(delete(t.projects).where(t.projects.c.id == id))
 
 
@@ -46,6 +47,7 @@ def domain(c: Connection, id: str) -> None:
             or_(t.assignments.c.target_id.in_(inside), t.assignments.c.target_id == id)
         )
     )
+    c.execute(delete(t.limits).where(or_(t.limits.c.project_id.in_(inside), t.limits.c.domain_id == id)))
     for table in (t.users, t.groups, t.roles, t.projects):
         c.execute(delete(table).where(table.c.domain_id == id))
     c.execute(delete(t.projects).where(t.projects.c.id == id))
@@ -78,3 +80,13 @@ def role(c: Connection, id: str) -> None:
         )
     )
     c.execute(delete(t.roles).where(t.roles.c.id == id))
+
+
+def service(c: Connection, id: str) -> None:
+    """Remove a service of the catalog with its endpoints and limits."""
+    get(c, t.services, id, "service")
+    registered = select(t.registered_limits.c.id).where(t.registered_limits.c.service_id == id)
+    c.execute(delete(t.limits).where(t.limits.c.registered_limit_id.in_(registered)))
+    c.execute(delete(t.registered_limits).where(t.registered_limits.c.service_id == id))
+    c.execute(delete(t.endpoints).where(t.endpoints.c.service_id == id))
+    c.execute(delete(t.services).where(t.services.c.id == id))

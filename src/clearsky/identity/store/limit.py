@@ -1,0 +1,117 @@
+"""Unified limits: defaults by service, region and resource, and what a project or domain has instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select
+
+from clearsky.errors import Forbidden, NotFound
+from clearsky.identity import tables as t
+from clearsky.identity.store.kit import AnyRow
+
+UNLIMITED = -1
+
+
+def all_limits() -> Select[Any]:
+    """Return the query for limits with what their registered limit says about them."""
+    registered = t.registered_limits.c
+    return select(
+        t.limits, registered.service_id, registered.region_id, registered.resource_name, registered.default_limit
+    ).join(t.registered_limits, registered.id == t.limits.c.registered_limit_id)  # fmt: skip
+
+
+def in_scope(*, project_id: str | None, domain_id: str | None) -> ColumnElement[bool]:
+    """Limit to what a token of a project, or of a domain, may see."""
+    if domain_id:
+        inside = select(t.projects.c.id).where(t.projects.c.domain_id == domain_id)
+        return or_(t.limits.c.domain_id == domain_id, t.limits.c.project_id.in_(inside))
+    return t.limits.c.project_id == project_id if project_id else false()
+
+
+def limit(c: Connection, id: str) -> AnyRow:
+    row = c.execute(all_limits().where(t.limits.c.id == id)).first()
+    if row is None:
+        raise NotFound(f"Could not find limit for {id}.")
+    return row
+
+
+def registered(c: Connection, service_id: str, region_id: str, resource_name: str) -> AnyRow:
+    """Return the registered limit that a limit refers to; raises Forbidden where there is none."""
+    own = t.registered_limits.c
+    row = c.execute(
+        select(t.registered_limits).where(
+            own.service_id == service_id, own.region_id == region_id, own.resource_name == resource_name
+        )
+    ).first()
+    if row is None:
+        raise Forbidden(
+            "Unable to create a limit that has no corresponding registered limit: there is none for "
+            f"service {service_id}, region {region_id or None}, resource {resource_name!r}."
+        )
+    return row
+
+
+def refuse_in_use(c: Connection, registered_limit_id: str) -> None:
+    """Raise Forbidden where limits refer to the registered limit."""
+    if c.execute(select(t.limits.c.id).where(t.limits.c.registered_limit_id == registered_limit_id)).first():
+        raise Forbidden(
+            f"Unable to update or delete registered limit {registered_limit_id} because there are project "
+            "limits associated with it."
+        )
+
+
+def of_project(
+    c: Connection, project_id: str, service_type: str, region_id: str, names: Iterable[str]
+) -> dict[str, int]:
+    """Return resource name -> limit: the project's own, else the default; names nobody registered are left out."""
+    own = t.registered_limits.c
+    query = (
+        select(own.resource_name, own.region_id, func.coalesce(t.limits.c.resource_limit, own.default_limit))
+        .join(t.services, t.services.c.id == own.service_id)
+        .outerjoin(
+            t.limits,
+            and_(t.limits.c.registered_limit_id == own.id, t.limits.c.project_id == project_id),
+        )
+        .where(
+            t.services.c.type == service_type,
+            own.resource_name.in_(list(names)),
+            own.region_id.in_(["", region_id]),
+        )
+        .order_by(own.region_id)  # the region's own comes last, and counts
+    )
+    return {name: int(value) for name, _, value in c.execute(query)}
+
+
+# -- the model of two strict levels -----------------------------------------------------------------------------
+
+
+def refuse_out_of_tree(
+    c: Connection, registered: AnyRow, wanted: int, project: AnyRow | None, domain_id: str
+) -> None:
+    """Raise Forbidden where a project would have more than its domain, or a domain less than one of its projects."""
+    own = t.limits.c
+    mine = own.registered_limit_id == registered.id
+    if project is not None:
+        above = c.execute(select(own.resource_limit).where(mine, own.domain_id == project.domain_id)).scalar()
+        most = registered.default_limit if above is None else above
+        if _more(wanted, most):
+            raise Forbidden(
+                f"Invalid resource limit: {wanted} of {registered.resource_name} for project {project.id} is "
+                f"more than its domain's limit of {most}."
+            )
+        return
+    inside = select(t.projects.c.id).where(t.projects.c.domain_id == domain_id)
+    for below in c.execute(
+        select(own.project_id, own.resource_limit).where(mine, own.project_id.in_(inside))
+    ):
+        if _more(below.resource_limit, wanted):
+            raise Forbidden(
+                f"Invalid resource limit: {wanted} of {registered.resource_name} for domain {domain_id} is less "
+                f"than the limit of {below.resource_limit} of its project {below.project_id}."
+            )
+
+
+def _more(one: int, other: int) -> bool:
+    return other != UNLIMITED and (one == UNLIMITED or one > other)
