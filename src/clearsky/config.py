@@ -101,6 +101,15 @@ class Identity:
 class Image:
     size_limit_gib: int = 100
     """Largest upload, and largest virtual size that an image may claim."""
+    property_limit: int = 128
+    """Most custom properties of an image; -1: any number. So for the next two."""
+    tag_limit: int = 128
+    member_limit: int = 128
+    """Most projects that an image is shared with."""
+    property_protection_file: Path = Path()
+    """Who may do what to which custom property; see docs/guide/images.md. Empty: everybody everything."""
+    property_protection_format: str = "roles"
+    """What that file names: roles or policies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clearsky.api import faults, metrics
-from clearsky.api.call import Call, Reply
+from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.policy import Policy
 from clearsky.api.routing import PUBLIC, Route, Service, Tree, names_of
 from clearsky.caller import Caller
@@ -32,6 +32,7 @@ from clearsky.errors import (
     NotFound,
     TooLarge,
     Unauthorized,
+    UnsupportedMediaType,
 )
 from clearsky.house import House
 
@@ -222,6 +223,8 @@ class App:
             self.policy.authorize(
                 route.rule, call.caller, target | {"domain_id": call.caller.domain_id, "target": {}}
             )
+        if route.accepts:
+            _check_kind(route, call.headers)
         if route.request is not None:
             if body is None:
                 raise Invalid("The request needs a JSON body.")
@@ -276,8 +279,17 @@ def _choose(candidates: list[Route], call: Call, body: Any) -> Route:
     return alive[0]
 
 
+def _check_kind(route: Route, headers: Headers) -> None:
+    if (kind := content_type(headers)) not in route.accepts:
+        wanted = ", ".join(route.accepts)
+        told = {f"Accept-{route.method.capitalize()}": wanted}
+        raise UnsupportedMediaType(
+            f"Content-Type: {kind:.80} is not taken here; taken: {wanted}.", headers=told
+        )
+
+
 def _parse(raw: bytes, headers: Headers) -> Any:
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    kind = content_type(headers)
     if kind == "application/x-www-form-urlencoded" and raw[:1] not in (b"{", b"["):
         return None
     if b"\\u0000" in raw:

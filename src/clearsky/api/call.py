@@ -15,6 +15,11 @@ from clearsky.errors import Unauthorized
 from clearsky.house import House
 
 
+def content_type(headers: Headers) -> str:
+    """Return the content type that a request declares, without parameters; JSON's where it says nothing."""
+    return headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
 @dataclass(slots=True)
 class Call:
     house: House

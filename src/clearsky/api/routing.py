@@ -36,6 +36,8 @@ class Route:
     until: Version = (9999, 9999)
     stream: bool = False
     """The handler is `async` and reads `call.chunks`."""
+    accepts: tuple[str, ...] = ()
+    """Content types of the body, where they are not JSON's own."""
     summary: str = ""
 
 

@@ -22,10 +22,12 @@ def page(
     """
     if marker is not None:
         query = query.where(_after(sort, marker))
-    # `IS NOT NULL` first gives both dialects the same place for NULLs.
     for column, ascending in sort:
-        present = column.is_not(None)
-        query = query.order_by(*((present, column) if ascending else (present.desc(), column.desc())))
+        if getattr(column, "nullable", True):
+            # `IS NOT NULL` first gives both dialects the same place for NULLs; an index cannot help then.
+            present = column.is_not(None)
+            query = query.order_by(present if ascending else present.desc())
+        query = query.order_by(column if ascending else column.desc())
     return query if limit is None else query.limit(limit)
 
 

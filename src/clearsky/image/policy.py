@@ -19,8 +19,9 @@ RULES = (
     Rule("communitize_image", _MEMBER),
     Rule("deactivate", _MEMBER),
     Rule("reactivate", _MEMBER),
+    Rule("get_member", _READER),
     Rule("get_members", _READER),
     Rule("add_member", _MEMBER),
     Rule("delete_member", _MEMBER),
-    Rule("modify_member", f"{ADMIN} or role:member"),
+    Rule("modify_member", _MEMBER),  # the target is the member's project
 )

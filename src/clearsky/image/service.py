@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from clearsky.house import House
+from clearsky.image import protection as rules
 from clearsky.image import store
 from clearsky.image.driver.files import Files
+from clearsky.image.policy import RULES
 from clearsky.image.tables import images
 
 
@@ -38,12 +40,24 @@ def files(house: House) -> Files:
     return found
 
 
+def protection(house: House) -> rules.Protection:
+    """Return who may do what to which custom property, read once; raises ConfigError for a file with mistakes."""
+
+    def load() -> rules.Protection:
+        settings = house.config.image
+        names = [rule.name for rule in RULES]
+        return rules.load(settings.property_protection_file, settings.property_protection_format, names)
+
+    found: rules.Protection = house.cache("image.protection", load)
+    return found
+
+
 def _info(house: House, row: Any) -> ImageInfo:
     return ImageInfo(
         id=row.id,
         name=row.name or "",
         status=row.status,
-        owner=row.owner,
+        owner=row.owner or "",
         visibility=row.visibility,
         disk_format=row.disk_format or "",
         container_format=row.container_format or "",

@@ -6,8 +6,8 @@ from typing import Any
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import PUBLIC, Routes
-from clearsky.errors import NotFound
-from clearsky.image import schema
+from clearsky.errors import Forbidden, NotFound
+from clearsky.image import quotas, schema
 
 routes = Routes()
 MINORS = (16, 15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
@@ -35,12 +35,22 @@ def show_versions(call: Call) -> Reply:
     return Reply(_versions(call))
 
 
-@routes.get("/v2/schemas/{name}", rule="get_images", response=schema.DOCUMENT)
+@routes.get("/v2/schemas/{name:path}", rule="get_images", response=schema.DOCUMENT)
 def show_schema(call: Call) -> Reply:
-    """Show the JSON Schema of an image, a member, or a list of them."""
+    """Show the JSON Schema of a resource, or of a list of them."""
     name = call.params["name"]
-    documents = {"image": schema.IMAGE, "images": schema.INDEX.definition, "member": schema.MEMBER.definition,
-                 "members": schema.MEMBERS.definition}  # fmt: skip
-    if name not in documents:
-        raise NotFound(f"There is no schema {name!r}; there are: {', '.join(documents)}")
-    return Reply({"name": name} | documents[name])
+    if name not in schema.NAMED:
+        raise NotFound(f"There is no schema {name!r:.80}; there are: {', '.join(schema.NAMED)}")
+    return Reply(schema.NAMED[name])
+
+
+@routes.get("/v2/info/usage", rule="get_images", response=schema.USAGE)
+def show_usage(call: Call) -> Reply:
+    """Show what the caller's project has, and what it may have."""
+    project_id = call.caller.project_id
+    if project_id is None:
+        raise Forbidden("Usage is a project's: take a token for a project.")
+    allowed = quotas.limits(call.house, project_id)
+    with call.house.db.read() as c:
+        found = quotas.report(c, project_id, allowed)
+    return Reply({"usage": found})

@@ -8,7 +8,8 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Forbidden, NotFound
 from clearsky.image import schema, store
-from clearsky.image.api.images import iso, owned
+from clearsky.image.api.images import owned
+from clearsky.image.api.render import iso
 
 routes = Routes()
 _ALL = "/v2/images/{image_id}/members"
@@ -36,11 +37,9 @@ def list_members(call: Call) -> Reply:
     """List the members: all for the owner, oneself for a member."""
     with call.house.db.read() as c:
         image = store.get(c, call.scope, call.params["image_id"])
-        if image.visibility != "shared":
-            raise NotFound(f"Image {image.id} is {image.visibility}: only a shared one has members")
-        rows = store.members(c, image.id)
-    mine = [r for r in rows if call.scope in (None, image.owner, r.member_id)]
-    return Reply({"members": [view(row) for row in mine], "schema": "/v2/schemas/members"})
+        _shared(image)
+        rows = store.members(c, call.scope, image)
+    return Reply({"members": [view(row) for row in rows], "schema": "/v2/schemas/members"})
 
 
 @routes.post(_ALL, rule="add_member", request=schema.MEMBER_CREATE, response=schema.MEMBER)
@@ -49,29 +48,30 @@ def create_member(call: Call) -> Reply:
     with call.house.db.write() as c:
         image = owned(c, call, "add_member")
         _shared(image)
-        row = store.add_member(c, image.id, call.body["member"])
+        row = store.add_member(c, image.id, call.body["member"], call.house.config.image.member_limit)
     return Reply(view(row))
 
 
-@routes.get(_ONE, rule="get_members", response=schema.MEMBER)
+@routes.get(_ONE, rule="get_member", response=schema.MEMBER)
 def show_member(call: Call) -> Reply:
     """Show one member."""
+    member_id = call.params["member_id"]
     with call.house.db.read() as c:
         image = store.get(c, call.scope, call.params["image_id"])
-        row = store.member(c, image.id, call.params["member_id"])
-        if call.scope not in (None, image.owner, row.member_id):
-            raise NotFound(f"{row.member_id} is not a member of image {image.id}")
+        if image.visibility != "shared":
+            raise NotFound(f"{member_id} is not a member of image {image.id}")
+        row = store.member(c, call.scope, image, member_id)
     return Reply(view(row))
 
 
 @routes.put(_ONE, rule="modify_member", request=schema.MEMBER_UPDATE, response=schema.MEMBER)
 def update_member(call: Call) -> Reply:
-    """Accept or reject an image: the member's own decision."""
+    """Accept or reject an image: the member's own decision, and not the owner's."""
     with call.house.db.write() as c:
         image = store.get(c, call.scope, call.params["image_id"])
-        row = store.member(c, image.id, call.params["member_id"])
-        if call.scope not in (None, row.member_id):
-            raise Forbidden("Only the member itself decides about its status.")
+        _shared(image)
+        row = store.member(c, call.scope, image, call.params["member_id"])
+        call.authorize("modify_member", project_id=row.member_id)
         row = store.set_member(c, image.id, row.member_id, call.body["status"])
     return Reply(view(row))
 

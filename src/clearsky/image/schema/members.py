@@ -15,19 +15,21 @@ _MEMBER = {
         "schema": {"type": "string"},
     },
     "required": ["member_id", "image_id", "status", "created_at", "updated_at", "schema"],
+    "additionalProperties": False,
 }
 MEMBER = Schema(_MEMBER)
 MEMBERS = Schema(
     {
         "type": "object",
-        "properties": {"members": {"type": "array", "items": _MEMBER}},
-        "required": ["members"],
+        "properties": {"members": {"type": "array", "items": _MEMBER}, "schema": {"type": "string"}},
+        "required": ["members", "schema"],
+        "additionalProperties": False,
     }
 )
 MEMBER_CREATE = Schema(
     {
         "type": "object",
-        "properties": {"member": {"type": "string", "minLength": 1, "maxLength": 64}},
+        "properties": {"member": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[^/]*$"}},
         "required": ["member"],
     }
 )

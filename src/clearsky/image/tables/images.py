@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table
 
 from clearsky.db.types import Json, Timestamp, metadata
 
@@ -11,7 +11,7 @@ images = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("name", String(255)),
-    Column("owner", String(64), nullable=False, index=True),
+    Column("owner", String(64), index=True),
     Column("status", String(20), nullable=False, default="queued"),
     Column("visibility", String(10), nullable=False, default="shared"),
     Column("disk_format", String(20)),
@@ -26,7 +26,8 @@ images = Table(
     Column("os_hash_value", String(128)),
     Column("tags", Json, nullable=False),
     Column("properties", Json, nullable=False),
-    Column("created_at", Timestamp, nullable=False, index=True),
+    Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
+    Index(None, "created_at", "id"),
 )
 """status: queued, saving, active, deactivated, deleting. The row goes only after the bytes."""
