@@ -98,6 +98,23 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageStore:
+    """`[image.stores.NAME]`: a place that keeps image data."""
+
+    type: str = "file"
+    """file or rbd."""
+    description: str = ""
+    weight: int = 0
+    """Of the stores that have an image, it is read from the one with the largest weight."""
+    folder: Path = Path()
+    """file: where; empty: `images` in the state directory (the store `file`), `images/NAME` there (others)."""
+    pool: str = "images"
+    ceph_conf: Path = Path("/etc/ceph/ceph.conf")
+    ceph_user: str = "glance"
+    """rbd: without `client.`; its key is where ceph_conf says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     size_limit_gib: int = 100
     """Largest upload, and largest virtual size that an image may claim."""
@@ -110,6 +127,14 @@ class Image:
     """Who may do what to which custom property; see docs/guide/images.md. Empty: everybody everything."""
     property_protection_format: str = "roles"
     """What that file names: roles or policies."""
+    stores: dict[str, ImageStore] = field(default_factory=dict, metadata={"of": ImageStore})
+    """None: one store `file`."""
+    default_store: str = ""
+    """Empty: the first store."""
+    staging_dir: Path = Path()
+    """Where imports keep data until it has been looked at; empty: `staging` in the state directory."""
+    upload_idle_s: float = 120.0
+    """An upload whose process has not been heard of for so long is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +211,10 @@ class Config:
     @property
     def cache(self) -> Path:
         return self.state / "cache" if self.cloud.cache_dir == Path() else self.cloud.cache_dir
+
+    @property
+    def image_staging(self) -> Path:
+        return self.state / "staging" if self.image.staging_dir == Path() else self.image.staging_dir
 
     @property
     def host(self) -> str:
@@ -272,14 +301,7 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
         factory: Any = known.get(name)
         if factory is None or not isinstance(values, dict):
             raise ConfigError(f"{path}: there is no section [{name}]; there are: {', '.join(known)}")
-        defaults = factory()
-        given: dict[str, Any] = {}
-        for key, value in values.items():
-            if key not in {f.name for f in fields(defaults)}:
-                names = ", ".join(f.name for f in fields(defaults))
-                raise ConfigError(f"{path}: [{name}] has no setting {key!r}; it has: {names}")
-            given[key] = _convert(f"{path}: [{name}] {key}", value, getattr(defaults, key))
-        sections[name] = factory(**given)
+        sections[name] = _section(f"{path}: [{name}]", factory, values)
     config = Config(**sections, file=path)
     _check_api(config.api, path)
     _check_identity(config.identity, path)
@@ -315,6 +337,23 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _section(where: str, factory: Any, values: dict[str, Any]) -> Any:
+    defaults, given = factory(), {}
+    known = {f.name: f for f in fields(defaults)}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{where} has no setting {key!r}; it has: {', '.join(known)}")
+        each = known[key].metadata.get("of")
+        if each is None:
+            given[key] = _convert(f"{where} {key}", value, getattr(defaults, key))
+        elif isinstance(value, dict) and all(isinstance(item, dict) for item in value.values()):
+            label = f"{where[:-1]}.{key}"
+            given[key] = {name: _section(f"{label}.{name}]", each, item) for name, item in value.items()}
+        else:
+            raise ConfigError(f"{where} {key} = {value!r}: expected tables, as in {where[:-1]}.{key}.NAME]")
+    return factory(**given)
 
 
 def _convert(where: str, value: Any, default: Any) -> Any:

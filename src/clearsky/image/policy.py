@@ -15,6 +15,8 @@ RULES = (
     Rule("modify_image", _MEMBER),
     Rule("delete_image", _MEMBER),
     Rule("upload_image", _MEMBER),
+    Rule("delete_image_location", _MEMBER),
+    Rule("stores_info_detail", ADMIN),
     Rule("publicize_image", ADMIN),
     Rule("communitize_image", _MEMBER),
     Rule("deactivate", _MEMBER),

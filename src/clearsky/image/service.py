@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from clearsky.house import House
 from clearsky.image import protection as rules
 from clearsky.image import store
-from clearsky.image.driver.files import Files
+from clearsky.image.driver.load import Stores, load
 from clearsky.image.policy import RULES
+from clearsky.image.store import locations
 from clearsky.image.tables import images
 
 
@@ -26,17 +27,19 @@ class ImageInfo:
     disk_format: str
     container_format: str
     path: str
-    """Where the bytes are on the machine of the image service."""
+    """Where the bytes are on the machine of the image service; empty: in no file of it."""
     size: int
     virtual_size: int
     """Bytes, as inspected."""
     min_disk: int
     min_ram: int
     properties: dict[str, str]
+    os_hash_value: str
+    """SHA-512 of the bytes, in hexadecimal."""
 
 
-def files(house: House) -> Files:
-    found: Files = house.driver("image", Files)
+def stores(house: House) -> Stores:
+    found: Stores = house.driver("image", load)
     return found
 
 
@@ -52,7 +55,17 @@ def protection(house: House) -> rules.Protection:
     return found
 
 
-def _info(house: House, row: Any) -> ImageInfo:
+def preferred(house: House, rows: Iterable[Any], wish: tuple[str, ...] = ()) -> list[Any]:
+    """Sort the copies of one image: the stores that the client wishes for first, then by weight."""
+    known = stores(house)
+    order = [*(name for name in wish if name in known), *known.names]
+    return sorted(
+        (row for row in rows if row.store in known), key=lambda row: (order.index(row.store), row.name)
+    )
+
+
+def _info(house: House, row: Any, copies: list[Any]) -> ImageInfo:
+    paths = (stores(house)[copy.store].path(copy.name) for copy in preferred(house, copies))
     return ImageInfo(
         id=row.id,
         name=row.name or "",
@@ -61,23 +74,32 @@ def _info(house: House, row: Any) -> ImageInfo:
         visibility=row.visibility,
         disk_format=row.disk_format or "",
         container_format=row.container_format or "",
-        path=str(files(house).path(row.id)),
+        path=next((path for path in paths if path), ""),
         size=row.size or 0,
         virtual_size=row.virtual_size or 0,
         min_disk=row.min_disk,
         min_ram=row.min_ram,
         properties=row.properties,
+        os_hash_value=row.os_hash_value or "",
     )
+
+
+def _infos(house: House, c: Connection, rows: list[Any]) -> dict[str, ImageInfo]:
+    copies: dict[str, list[Any]] = {row.id: [] for row in rows}
+    for copy in locations.active(c, copies):
+        copies[copy.image_id].append(copy)
+    return {row.id: _info(house, row, copies[row.id]) for row in rows}
 
 
 def get(house: House, image_id: str, project_id: str | None) -> ImageInfo:
     """Return an image that the project may see (None: any); raises NotFound."""
     with house.db.read() as c:
-        return _info(house, store.get(c, project_id, image_id))
+        row = store.get(c, project_id, image_id)
+        return _infos(house, c, [row])[row.id]
 
 
 def for_host(house: House, image_ids: Iterable[str]) -> dict[str, ImageInfo]:
     """Return the images by id, whatever their visibility; those that are gone are left out."""
     with house.db.read() as c:
-        rows = c.execute(select(images).where(images.c.id.in_(list(image_ids)))).all()
-    return {row.id: _info(house, row) for row in rows}
+        rows = list(c.execute(select(images).where(images.c.id.in_(list(image_ids)))))
+        return _infos(house, c, rows)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from clearsky.api import faults
 from clearsky.api.routing import Service
-from clearsky.image.api import actions, data, discovery, images, listing, members
+from clearsky.image.api import actions, data, discovery, images, listing, members, stores
 from clearsky.image.policy import RULES
 
 SERVICE = Service(
     name="image",
     prefix="/image",
     routes=tuple(
-        route for room in (discovery, images, listing, actions, data, members) for route in room.routes.all
+        route
+        for room in (discovery, images, listing, actions, data, members, stores)
+        for route in room.routes.all
     ),
     rules=RULES,
     fault=faults.plain,

@@ -1,78 +1,141 @@
-"""Image bytes as files: `state_dir/images/ID`, written aside and renamed when complete."""
+"""Image data as files: written aside as NAME.part, and renamed when complete."""
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
-import uuid
+import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
-from clearsky.config import Config
-from clearsky.errors import TooLarge
-from clearsky.image.inspect import HEAD_BYTES
+from clearsky.errors import Gone, NotFound
+from clearsky.image.driver.interface import full_is_too_large
 
-CHUNK_BYTES = 1 << 20
+_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[0-9a-f]{8,32})?")
+_ALLOCATE_BYTES = 1 << 20
+"""Smaller data is not worth reserving its room beforehand."""
 
 
 class Files:
-    """The back end that keeps images on this machine's own file system."""
+    """A folder on a file system of this machine, or one that all machines have mounted."""
 
-    def __init__(self, config: Config) -> None:
-        self.folder = config.state / "images"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def path(self, image_id: str) -> Path:
-        """Where the bytes of an image are; the id is ours, never a client's text."""
-        return self.folder / str(uuid.UUID(image_id))
+    def _path(self, name: str) -> Path:
+        # Names are ours, never a client's text; this holds even where that went wrong.
+        if not _NAME.fullmatch(name):
+            raise NotFound(f"{name!r} is no name of image data")
+        return self.folder / name
 
-    def remove(self, image_id: str) -> None:
-        """Remove an image's bytes, also those of an unfinished upload; absent is success."""
-        for path in (self.path(image_id), *self.folder.glob(f"{uuid.UUID(image_id)}.*.part")):
-            path.unlink(missing_ok=True)
+    def create(self, name: str, size_hint: int | None = None) -> FileWriter:
+        with full_is_too_large():
+            self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            return FileWriter(self._path(name), size_hint)
 
-    def open(self, image_id: str) -> BinaryIO:
-        return self.path(image_id).open("rb")
+    def open(self, name: str) -> FileReader:
+        try:
+            return FileReader(self._path(name))
+        except FileNotFoundError as error:
+            raise NotFound(f"The data {name} is not in {self.folder}") from error
 
-    def unfinished(self) -> Iterator[tuple[str, Path]]:
-        """Yield (image id, path) of every upload that has not been completed."""
+    def remove(self, name: str) -> None:
+        path = self._path(name)
+        for found in (path, part(path)):
+            found.unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        with suppress(FileNotFoundError):
+            yield from (name for name in os.listdir(self.folder) if _NAME.fullmatch(name))
+
+    def unfinished(self, older_than_s: float) -> Iterator[str]:
+        before = time.time() - older_than_s
         for path in self.folder.glob("*.part"):
-            yield path.name.partition(".")[0], path
+            with suppress(FileNotFoundError):
+                if _NAME.fullmatch(path.stem) and path.stat().st_mtime <= before:
+                    yield path.stem
+
+    def path(self, name: str) -> str | None:
+        return str(self._path(name))
+
+    def url(self, name: str) -> str:
+        return f"file://{self._path(name)}"
+
+    def properties(self) -> dict[str, str]:
+        return {"data_dir": str(self.folder)}
 
 
-class Upload:
-    """One upload: `write` chunks, then `finish`; `abandon` leaves nothing behind."""
+def part(path: Path) -> Path:
+    """Return where the unfinished bytes of `path` are."""
+    return path.with_name(path.name + ".part")
 
-    def __init__(self, files: Files, image_id: str, limit_bytes: int) -> None:
-        files.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self.target = files.path(image_id)
-        self.part = files.folder / f"{self.target.name}.{uuid.uuid4().hex[:8]}.part"
-        self.limit_bytes, self.size, self.head = limit_bytes, 0, b""
-        self.md5, self.sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
-        self._file = os.fdopen(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")
+
+class FileWriter:
+    def __init__(self, target: Path, size_hint: int | None) -> None:
+        self._target, self._part = target, part(target)
+        self._descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        self._open = True
+        if size_hint and size_hint >= _ALLOCATE_BYTES:
+            try:
+                self._reserve(size_hint)
+            except BaseException:
+                self.abandon()
+                raise
+
+    def _reserve(self, size: int) -> None:
+        """Take the room now: a disk that is too small says so before the bytes have travelled."""
+        room = os.fstatvfs(self._descriptor)
+        if size > room.f_bavail * room.f_frsize:
+            raise OSError(errno.ENOSPC, "no space is left for the announced size")
 
     def write(self, chunk: bytes) -> None:
-        self.size += len(chunk)
-        if self.size > self.limit_bytes:
-            raise TooLarge(f"The image data is larger than the {self.limit_bytes} bytes that are allowed.")
-        if len(self.head) < HEAD_BYTES:
-            self.head += chunk[: HEAD_BYTES - len(self.head)]
-        self.md5.update(chunk)
-        self.sha512.update(chunk)
-        self._file.write(chunk)
+        with full_is_too_large():
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
 
     def finish(self) -> None:
-        """Make the bytes durable and give them their name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self.part.rename(self.target)
-        descriptor = os.open(self.target.parent, os.O_RDONLY)
+        with full_is_too_large():
+            os.fsync(self._descriptor)
+        self._close()
         try:
-            os.fsync(descriptor)
+            self._part.rename(self._target)
+        except FileNotFoundError as error:
+            raise Gone(f"The image was deleted while its data {self._target.name} was written") from error
+        folder = os.open(self._target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
         finally:
-            os.close(descriptor)
+            os.close(folder)
 
     def abandon(self) -> None:
-        self._file.close()
-        self.part.unlink(missing_ok=True)
+        self._close()
+        for path in (self._part, self._target):
+            path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)
+
+
+class FileReader:
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._open = True
+        self.size = os.fstat(self._descriptor).st_size
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+    def read(self, offset: int, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size and (chunk := os.pread(self._descriptor, size, offset)):
+            parts.append(chunk)
+            offset, size = offset + len(chunk), size - len(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)

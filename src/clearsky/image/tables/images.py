@@ -26,8 +26,12 @@ images = Table(
     Column("os_hash_value", String(128)),
     Column("tags", Json, nullable=False),
     Column("properties", Json, nullable=False),
+    Column("stores", Json, nullable=False, default=list),
+    Column("import_state", Json),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     Index(None, "created_at", "id"),
 )
-"""status: queued, saving, active, deactivated, deleting. The row goes only after the bytes."""
+"""status: queued, saving, uploading (to staging), importing, active, deactivated, deleting. The row goes only after
+the bytes. stores: those that have the whole data, as `locations` says it; import_state: {"left": [...], "failed":
+[...]} of the newest import. Both are here so that a list of images needs no second query."""
