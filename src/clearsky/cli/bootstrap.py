@@ -40,10 +40,11 @@ def _password(config: Config, name: str) -> str:
 
 
 def prepare(config: Config) -> None:
-    """Bring the database to the newest revision, and make the accounts without which nobody can log in."""
+    """Bring the database to the newest revision, and write what must be there before anybody can log in."""
     from clearsky import app  # noqa: PLC0415
     from clearsky.db import migrate  # noqa: PLC0415
     from clearsky.identity import service as identity  # noqa: PLC0415
+    from clearsky.image import service as image_service  # noqa: PLC0415
 
     migrate.upgrade(config)
     house = app.open_house(config)
@@ -52,6 +53,7 @@ def prepare(config: Config) -> None:
         identity.bootstrap(
             house, admin_password=password, region=config.cloud.region, endpoint=config.endpoint
         )
+        image_service.bootstrap(house)
     finally:
         house.close()
 

@@ -7,6 +7,19 @@ from clearsky.api.policy import ADMIN, Rule
 _READER = f"{ADMIN} or role:reader"
 _MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
 
+_METADEFS_READ = (
+    "get_metadef_namespace", "get_metadef_namespaces", "get_metadef_object", "get_metadef_objects",
+    "get_metadef_property", "get_metadef_properties", "get_metadef_tag", "get_metadef_tags",
+    "get_metadef_resource_type", "list_metadef_resource_types",
+)  # fmt: skip
+_METADEFS_WRITE = (
+    "add_metadef_namespace", "modify_metadef_namespace", "delete_metadef_namespace",
+    "add_metadef_object", "modify_metadef_object", "delete_metadef_object",
+    "add_metadef_property", "modify_metadef_property", "remove_metadef_property",
+    "add_metadef_tag", "add_metadef_tags", "modify_metadef_tag", "delete_metadef_tag", "delete_metadef_tags",
+    "add_metadef_resource_type_association", "remove_metadef_resource_type_association",
+)  # fmt: skip
+
 RULES = (
     Rule("get_images", _READER),
     Rule("get_image", _READER),
@@ -26,4 +39,6 @@ RULES = (
     Rule("add_member", _MEMBER),
     Rule("delete_member", _MEMBER),
     Rule("modify_member", _MEMBER),  # the target is the member's project
+    *(Rule(name, _READER) for name in _METADEFS_READ),
+    *(Rule(name, ADMIN) for name in _METADEFS_WRITE),
 )

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from clearsky.house import House
+from clearsky.image import metadefs, store
 from clearsky.image import protection as rules
-from clearsky.image import store
 from clearsky.image.driver.load import Stores, load
 from clearsky.image.policy import RULES
 from clearsky.image.store import locations
@@ -53,6 +53,16 @@ def protection(house: House) -> rules.Protection:
 
     found: rules.Protection = house.cache("image.protection", load)
     return found
+
+
+def bootstrap(house: House) -> None:
+    """Write the metadata definitions that a cloud starts with, where they are not there. Idempotent.
+
+    Raises ConfigError for a mistake in the file of protected properties, so that no cloud starts with it.
+    """
+    protection(house)
+    with house.db.write() as c:
+        metadefs.load(c)
 
 
 def preferred(house: House, rows: Iterable[Any], wish: tuple[str, ...] = ()) -> list[Any]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from clearsky.api import faults
 from clearsky.api.routing import Service
-from clearsky.image.api import actions, data, discovery, images, listing, members, stores
+from clearsky.image.api import actions, data, discovery, images, listing, members, metadefs, stores
 from clearsky.image.policy import RULES
 
+_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores)
 SERVICE = Service(
     name="image",
     prefix="/image",
-    routes=tuple(
-        route
-        for room in (discovery, images, listing, actions, data, members, stores)
-        for route in room.routes.all
-    ),
+    routes=tuple(route for room in _ROOMS for route in room.routes.all),
     rules=RULES,
     fault=faults.plain,
     type="image",

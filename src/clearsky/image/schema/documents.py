@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clearsky.api.schema import Schema
+from clearsky.image.schema import metadefs
 from clearsky.image.schema.images import CUSTOM, PROPERTIES
 from clearsky.image.schema.members import MEMBER
 
@@ -46,10 +47,26 @@ _IMAGE = {
     "links": _links(_IMAGE_LINKS),
 }
 _MEMBER = _one("member", MEMBER.definition)
+_DEFINED = {
+    "namespace": _one("namespace", metadefs.NAMESPACE.definition),
+    "object": _one("object", metadefs.OBJECT.definition),
+    "property": _one("property", metadefs.PROPERTY.definition),
+    "resource_type": _one("resource_type_association", metadefs.ASSOCIATION.definition),
+    "tag": _one("tag", metadefs.TAG.definition),
+}
+"""Of metadata definitions, by the end of their path."""
 NAMED: dict[str, dict[str, Any]] = {
     "image": _IMAGE,
     "images": _many("images", _IMAGE),
     "member": _MEMBER,
     "members": _many("members", _MEMBER),
+    **{f"metadefs/{name}": one for name, one in _DEFINED.items()},
+    "metadefs/namespaces": _many(
+        "namespaces", _DEFINED["namespace"], {"self": "{self}", "describedby": "{schema}"}
+    ),
+    "metadefs/objects": _many("objects", _DEFINED["object"], {"self": "{self}", "describedby": "{schema}"}),
+    "metadefs/properties": _one("properties", metadefs.PROPERTIES.definition),
+    "metadefs/resource_types": _many("resource_type_associations", _DEFINED["resource_type"]),
+    "metadefs/tags": _many("tags", _DEFINED["tag"]),
 }
 """By the end of their path."""
