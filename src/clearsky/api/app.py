@@ -139,6 +139,8 @@ class App:
         if "\0" in path:
             raise NotFound("The resource could not be found.")
         below = path.lstrip("/").partition("/")[2]
+        if below.endswith("/") and not service.trailing_slash:
+            raise NotFound("The resource could not be found.")
         parts = below.rstrip("/").split("/") if below.rstrip("/") else []
         found = self.trees[service.prefix.strip("/")].find(parts)
         if found is None:

@@ -89,6 +89,8 @@ class Service:
     """Below the prefix; the endpoint in the catalog is root + prefix + this."""
     status_of: Callable[[ClearskyError], int] | None = None
     """Where a service answers some errors with another status than the rest."""
+    trailing_slash: bool = True
+    """Whether a path may end in a slash; its root may always."""
 
 
 class Tree:

@@ -43,6 +43,11 @@ def test_a_new_image_has_every_attribute(cloud):
     assert cloud.member.get(f"{I}/{image['id']}").json() == image
 
 
+def test_an_empty_id_is_not_the_list(cloud):
+    assert cloud.member.get(f"{I}/").status_code == 404
+    assert cloud.member.delete(f"{I}/").status_code == 404
+
+
 def test_an_id_of_ones_own_is_taken_once_in_any_case(cloud):
     id = "AAAAAAAA-1111-4222-8333-BBBBBBBBBBBB"
     assert _create(cloud.member, id=id)["id"] == id.lower()

@@ -15,4 +15,5 @@ SERVICE = Service(
     rules=RULES,
     fault=faults.plain,
     type="image",
+    trailing_slash=False,
 )
