@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -93,6 +94,24 @@ class Identity:
     lockout_s: int = 300
     fernet_keys: int = 3
     """How many keys are kept: tokens of the oldest one stay valid until it is rotated out."""
+    list_limit: int = 0
+    """Longest list that is answered without `limit`; 0: whole ones. What is cut off is said by `truncated`."""
+    max_project_tree_depth: int = 5
+    """So many projects can be below each other."""
+    password_expires_days: int = 0
+    """0: never."""
+    unique_last_password_count: int = 0
+    """So many of the last passwords cannot be taken again; 0: all can."""
+    minimum_password_age_days: int = 0
+    """How long users must keep a password that they have chosen."""
+    password_regex: str = ""
+    """What a password must match in full; empty: anything."""
+    password_regex_description: str = ""
+    """The same in words, for those who are refused."""
+    change_password_upon_first_use: bool = False
+    """A password that an administrator has set must be changed at its first use."""
+    disable_user_account_days_inactive: int = 0
+    """After so many days without a log-in a user counts as disabled; 0: never."""
     limit_model: str = "flat"
     """flat, or strict_two_level: no project may have more than its domain."""
 
@@ -309,6 +328,12 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
 
 
 def _check_identity(identity: Identity, path: Path | None) -> None:
+    try:
+        re.compile(identity.password_regex)
+    except re.error as error:
+        raise ConfigError(
+            f"{path}: [identity] password_regex = {identity.password_regex!r}: {error}"
+        ) from error
     if identity.limit_model not in LIMIT_MODELS:
         raise ConfigError(
             f"{path}: [identity] limit_model = {identity.limit_model!r}: one of {', '.join(LIMIT_MODELS)}"

@@ -91,6 +91,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "foreign_keys=ON",
         "cache_size=-8000",
         "temp_store=MEMORY",
+        "case_sensitive_like=ON",  # as PostgreSQL
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -197,7 +197,6 @@ def _project(name: str, domain_id: str, description: str = "") -> dict[str, Any]
         "domain_id": domain_id,
         "parent_id": domain_id,
         "description": description,
-        "tags": [],
         "options": {},
         "extra": {},
     }
@@ -219,8 +218,7 @@ def _role(c: Connection, name: str) -> str:
 
 
 def _imply(c: Connection, prior: str, implied: str) -> None:
-    if (prior, implied) not in assignment.implications(c):
-        c.execute(t.implied_roles.insert().values(prior_role_id=prior, implied_role_id=implied))
+    assignment.imply(c, prior, implied)
 
 
 def _service(c: Connection, kind: str, name: str, url: str, region: str) -> None:

@@ -15,8 +15,9 @@ from clearsky.errors import Invalid, NotFound, Unauthorized
 from clearsky.house import House
 from clearsky.identity import passwords, service, store
 from clearsky.identity import tables as t
-from clearsky.identity.api.projects import view_domain, view_project
-from clearsky.identity.api.render import enclose, iso
+from clearsky.identity.api.domains import domain_list
+from clearsky.identity.api.projects import project_list
+from clearsky.identity.api.render import iso
 from clearsky.identity.schema import auth as schema
 from clearsky.identity.schema.resources import INDEX
 from clearsky.identity.store import assignment, catalog, identity, resource, revocation
@@ -276,8 +277,7 @@ def list_own_projects(call: Call) -> Reply:
     """List the projects that the token's owner may scope to."""
     with call.house.db.read() as c:
         ids, _, _ = assignment.scopes_of(c, call.caller.user_id)
-        rows = c.execute(select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled)).all()
-    return enclose(call, "projects", [view_project(call, row) for row in rows])
+    return project_list(call, select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled))
 
 
 @routes.get("/v3/auth/domains", rule="identity:any_token", response=INDEX["domain"])
@@ -285,8 +285,7 @@ def list_own_domains(call: Call) -> Reply:
     """List the domains that the token's owner may scope to."""
     with call.house.db.read() as c:
         _, ids, _ = assignment.scopes_of(c, call.caller.user_id)
-        rows = c.execute(select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled)).all()
-    return enclose(call, "domains", [view_domain(call, row) for row in rows])
+    return domain_list(call, select(t.projects).where(t.projects.c.id.in_(ids), t.projects.c.enabled))
 
 
 @routes.get("/v3/auth/system", rule="identity:any_token", response=schema.SYSTEM)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Select, Table, func
+from sqlalchemy import ColumnElement, Connection, Select, Table, func
 
 from clearsky.api.call import Call, Reply
 from clearsky.db.paging import limit_of
-from clearsky.identity import store
+from clearsky.errors import Invalid
+from clearsky.identity.store.kit import paged
 
 _COMPARISONS = ("contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "iexact")
-NEVER = ("id", "tags", "options", "extra", "password", "links")
+_NO_LIMIT = 2**31
+View = Callable[[Call, Any], dict[str, Any]]
+More = Callable[[Connection, Select[Any]], Mapping[str, dict[str, Any]]]
+"""(connection, query of ids) -> id -> what other tables add to each item of a list, read once for all of them."""
 
 
 def iso(seconds: float | None) -> str | None:
@@ -28,6 +32,15 @@ def link(call: Call, plural: str, id: str) -> dict[str, str]:
     return {"self": f"{call.base_url}/v3/{plural}/{id}"}
 
 
+def is_true(value: str) -> bool:
+    """Read a flag of a query: present is true, unless it says no."""
+    return value.lower() not in ("0", "false", "no", "off", "n", "f")
+
+
+def flag(call: Call, name: str) -> bool:
+    return name in call.query and is_true(call.query[name])
+
+
 def filtered(call: Call, query: Select[Any], table: Table, names: Sequence[str]) -> Select[Any]:
     """Narrow `query` by the request's parameters: `name=`, `name__contains=` and the like, `enabled=`."""
     for key, value in call.query.multi_items():
@@ -36,7 +49,7 @@ def filtered(call: Call, query: Select[Any], table: Table, names: Sequence[str])
             continue
         column = table.c[name]
         if name == "enabled":
-            query = query.where(column.is_(value.lower() not in ("0", "false", "no", "off")))
+            query = query.where(column.is_(is_true(value)))
         elif not comparison:
             query = query.where(column == value)
         elif comparison in _COMPARISONS:
@@ -53,20 +66,55 @@ def _compare(column: Any, comparison: str, value: str) -> Any:
 
 
 def listed(
-    call: Call, plural: str, query: Select[Any], table: Table, view: Callable[[Call, Any], dict[str, Any]]
+    call: Call,
+    plural: str,
+    query: Select[Any],
+    table: Table,
+    view: View,
+    *,
+    more: More | None = None,
+    sortable: Sequence[str] = (),
+    list_limit: int | None = None,
 ) -> Reply:
-    """Answer one page of `query`, with links to itself and the next one."""
-    limit = limit_of(call.query.get("limit"), call.house.config.api.page_limit)
+    """Answer one page of `query`, with links to itself and the next one.
+
+    Without `limit` everything is answered, up to the setting `list_limit`; what that cuts off is said by `truncated`.
+    """
+    asked = limit_of(call.query.get("limit"), _NO_LIMIT)
+    most = call.house.config.identity.list_limit if list_limit is None else list_limit
+    limit = min(asked, most or _NO_LIMIT)
+    sort = _sort(call, table, sortable)
     with call.house.db.read() as c:
-        rows = store.listing(c, query, table, call.query.get("marker"), limit)
-    return enclose(call, plural, [view(call, row) for row in rows], limit)
+        one_more = paged(c, query, table, call.query.get("marker"), min(limit + 1, _NO_LIMIT), sort)
+        rows = c.execute(one_more).all()
+        added: Mapping[str, dict[str, Any]] = {}
+        if more is not None and rows:
+            added = more(c, one_more.with_only_columns(table.c.id))
+    items = [view(call, row) | added.get(row.id, {}) for row in rows[:limit]]
+    reply = enclose(call, plural, items, follows=bool(items) and len(rows) > limit)
+    if limit < asked and len(rows) > limit:
+        reply.body["truncated"] = True
+    return reply
 
 
-def enclose(call: Call, plural: str, items: list[dict[str, Any]], limit: int = 0) -> Reply:
+def _sort(call: Call, table: Table, sortable: Sequence[str]) -> list[tuple[ColumnElement[Any], bool]]:
+    key = call.query.get("sort_key")
+    if not sortable or not key:
+        return []
+    if key not in sortable:
+        raise Invalid(f"sort_key={key!r:.80} is not one of {', '.join(sortable)}")
+    direction = call.query.get("sort_dir", "asc")
+    if direction not in ("asc", "desc"):
+        raise Invalid(f"sort_dir={direction!r:.80} is not one of asc, desc")
+    return [(table.c[key], direction == "asc")]
+
+
+def enclose(call: Call, plural: str, items: list[dict[str, Any]], *, follows: bool = False) -> Reply:
+    """Answer a list; `follows` says that there is more of it after the last item."""
     here = f"{call.base_url}{call.path.partition('/identity')[2]}"
     asked = urlencode(call.query.multi_items())
     next_page = None
-    if limit and len(items) == limit and call.query.get("limit"):
+    if follows:
         rest = [(key, value) for key, value in call.query.multi_items() if key != "marker"]
         next_page = f"{here}?{urlencode([*rest, ('marker', items[-1]['id'])])}"
     links = {"self": f"{here}?{asked}" if asked else here, "previous": None, "next": next_page}

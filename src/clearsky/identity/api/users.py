@@ -1,25 +1,33 @@
-"""Users and groups."""
+"""Users, and their passwords."""
 
 from __future__ import annotations
 
+import operator
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from clearsky.api.call import Call, Reply
-from clearsky.api.routing import Routes
-from clearsky.errors import Invalid, NotFound, Unauthorized
-from clearsky.identity import passwords, store
+from clearsky.api.routing import PUBLIC, Routes
+from clearsky.errors import Invalid, Unauthorized
+from clearsky.identity import password_rules, passwords, store
 from clearsky.identity import tables as t
+from clearsky.identity.api import attributes, guard
+from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, iso, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
-from clearsky.identity.store import identity, removal, resource
+from clearsky.identity.store import removal, resource
 
 routes = Routes()
-_OWN = ("name", "enabled", "description", "email", "default_project_id", "options")
-_KNOWN = {*_OWN, "id", "domain_id", "password", "links", "password_expires_at"}
+_OWN = ("name", "enabled", "description", "email", "default_project_id")
+_KNOWN = {*_OWN, "id", "domain_id", "password", "links", "password_expires_at", "options", "federated"}
+_FILTERS = ("name", "domain_id", "enabled")
+_SORTABLE = ("id", "name")
+_OPERATORS = {name: getattr(operator, {"lte": "le", "gte": "ge", "neq": "ne"}.get(name, name))
+              for name in ("lt", "lte", "gt", "gte", "eq", "neq")}  # fmt: skip
 
 
 def view_user(call: Call, row: Any) -> dict[str, Any]:
@@ -36,196 +44,140 @@ def view_user(call: Call, row: Any) -> dict[str, Any]:
     return (row.extra or {}) | {k: v for k, v in optional.items() if v is not None} | shown
 
 
-def _values(call: Call, body: dict[str, Any], before: Any = None) -> dict[str, Any]:
+def user_list(call: Call, query: Select[Any]) -> Reply:
+    """Answer a list of the users that a query finds, narrowed by the request's filters."""
+    query = filtered(call, query, t.users, _FILTERS)
+    for value in call.query.getlist("password_expires_at"):
+        query = query.where(_expiring(value))
+    return listed(call, "users", query, t.users, view_user, sortable=_SORTABLE)
+
+
+def _expiring(value: str) -> Any:
+    """Return the condition of `password_expires_at=lt:2026-01-31T12:00:00Z`; without an operator: equal."""
+    name, _, text = (
+        value.partition(":") if value.split(":", maxsplit=1)[0] in _OPERATORS else ("eq", "", value)
+    )
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(
+            f"password_expires_at={value!r:.80}: expected an operator ({', '.join(_OPERATORS)}), a colon and a time "
+            "such as 2026-01-31T12:00:00Z"
+        ) from error
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return _OPERATORS[name](t.users.c.password_expires_at, seconds)
+
+
+def _columns(body: dict[str, Any], before: Any = None) -> dict[str, Any]:
     values = {name: body[name] for name in _OWN if name in body}
-    if body.get("password") is not None:
-        values["password_hash"] = passwords.hash_password(call.house.config.identity, body["password"])
-        values |= {"password_expires_at": None, "failed_attempts": 0}
-    extra = {name: value for name, value in body.items() if name not in _KNOWN}
-    return values | {"extra": ((before.extra or {}) if before is not None else {}) | extra}
+    if before is None or "options" in body:
+        values["options"] = attributes.options(body, before)
+    return values | {"extra": attributes.others(body, _KNOWN, before)}
+
+
+def _refuse_domain_as_default(c: Any, body: dict[str, Any]) -> None:
+    wanted = body.get("default_project_id")
+    row = store.find(c, t.projects, wanted) if wanted else None
+    if row is not None and row.is_domain:
+        raise Invalid(f"User's default project ID cannot be a domain ID: {wanted}")
 
 
 @routes.post(
-    "/v3/users", rule="identity:create_user", status=201, request=CREATE["user"], response=SHOW["user"]
+    "/v3/users", rule="identity:any_token", status=201, request=CREATE["user"], response=SHOW["user"]
 )
 def create_user(call: Call) -> Reply:
     """Create a user."""
-    body = call.body["user"]
-    values = {"id": uuid.uuid4().hex, "options": {}} | _values(call, body)
-    domain_id = body.get("domain_id") or call.caller.domain_id or call.caller.project_domain_id or "default"
+    body, settings = call.body["user"], call.house.config.identity
+    domain_id = body.get("domain_id") or default_domain(call)
+    call.authorize("identity:create_user", **{"target.user.domain_id": domain_id})
+    values: dict[str, Any] = {"id": uuid.uuid4().hex, "domain_id": domain_id} | _columns(body)
+    if body.get("password") is not None:
+        password_rules.refuse_weak(settings, body["password"])
+        values |= password_rules.columns(settings, body["password"], values["options"], by_administrator=True)
     with call.house.db.write() as c:
-        values["domain_id"] = resource.domain(c, domain_id).id
+        resource.domain(c, domain_id)
+        _refuse_domain_as_default(c, body)
         row = store.create(c, t.users, values, "user")
     return Reply({"user": view_user(call, row)})
 
 
-@routes.get("/v3/users", rule="identity:list_users", response=INDEX["user"])
+@routes.get("/v3/users", rule="identity:any_token", response=INDEX["user"])
 def list_users(call: Call) -> Reply:
-    """List users."""
-    query = filtered(call, select(t.users), t.users, ("name", "domain_id", "enabled"))
-    return listed(call, "users", query, t.users, view_user)
+    """List users: a token of a domain sees those of the domain."""
+    call.authorize("identity:list_users", **guard.of_list(call))
+    query = select(t.users)
+    if call.caller.domain_id:
+        query = query.where(t.users.c.domain_id == call.caller.domain_id)
+    return user_list(call, query)
 
 
 @routes.get("/v3/users/{user_id}", rule="identity:any_token", response=SHOW["user"])
 def show_user(call: Call) -> Reply:
     """Show a user."""
-    call.authorize("identity:get_user", user_id=call.params["user_id"])
     with call.house.db.read() as c:
-        row = store.get(c, t.users, call.params["user_id"], "user")
+        row = guard.user(call, c, "identity:get_user")
     return Reply({"user": view_user(call, row)})
 
 
-@routes.patch(
-    "/v3/users/{user_id}", rule="identity:update_user", request=UPDATE["user"], response=SHOW["user"]
-)
+@routes.patch("/v3/users/{user_id}", rule="identity:any_token", request=UPDATE["user"], response=SHOW["user"])
 def update_user(call: Call) -> Reply:
     """Update a user; a new password or disabling voids all earlier tokens."""
-    body = call.body["user"]
+    body, settings = call.body["user"], call.house.config.identity
     with call.house.db.read() as c:
-        row = store.get(c, t.users, call.params["user_id"], "user")
+        row = guard.user(call, c, "identity:update_user")
+        _refuse_domain_as_default(c, body)
     if body.get("domain_id", row.domain_id) != row.domain_id:
-        raise Invalid(f"user.domain_id cannot be changed (it is {row.domain_id!r})")
-    values = _values(call, body, row)  # hashing takes long: outside the transaction
-    if "password_hash" in values or body.get("enabled") is False:
+        raise Invalid(f"Cannot change Domain ID: user.domain_id is {row.domain_id!r} for user {row.id}.")
+    values = _columns(body, row)
+    if "password" in body:  # hashing takes long: outside the transaction
+        if body["password"] is not None:
+            password_rules.refuse_weak(settings, body["password"])
+        options = values.get("options", row.options or {})
+        values |= password_rules.columns(settings, body["password"], options, by_administrator=True)
+    if "password" in body or body.get("enabled") is False:
         values["valid_from"] = time.time()
+    if body.get("enabled") and not row.enabled:
+        values["last_active_at"] = time.time()
     with call.house.db.write() as c:
+        if "password" in body:
+            password_rules.remember(c, settings, row)
         row = store.change(c, t.users, row.id, values, "user")
         store.bump(c)
     return Reply({"user": view_user(call, row)})
 
 
-@routes.post("/v3/users/{user_id}/password", rule="identity:any_token", status=204, request=PASSWORD)
+@routes.post("/v3/users/{user_id}/password", rule=PUBLIC, status=204, request=PASSWORD)
 def change_password(call: Call) -> Reply:
-    """Change one's own password, proving the old one; voids all earlier tokens."""
-    call.authorize("identity:change_password", user_id=call.params["user_id"])
+    """Change one's own password, proving the old one, which may have expired; voids all earlier tokens."""
     body, settings = call.body["user"], call.house.config.identity
     with call.house.db.read() as c:
-        row = store.get(c, t.users, call.params["user_id"], "user")
-    if not passwords.verify(settings, row.password_hash, body["original_password"]):
-        raise Unauthorized(
-            "The request you have made requires authentication: the original password is wrong."
-        )
-    values = {"password_hash": passwords.hash_password(settings, body["password"]), "valid_from": time.time()}
+        row = store.find(c, t.users, call.params["user_id"])
+        hashes = password_rules.former(c, settings, row) if row is not None else []
+    if not passwords.verify(
+        settings, row.password_hash if row is not None else None, body["original_password"]
+    ):
+        raise Unauthorized("The request you have made requires authentication.")
+    assert row is not None
+    if not row.enabled:
+        raise Unauthorized("The request you have made requires authentication.")
+    options = row.options or {}
+    if options.get("lock_password"):
+        raise Invalid("You cannot change your password at this time: an administrator has locked it.")
+    password_rules.refuse_weak(settings, body["password"])
+    password_rules.refuse_too_soon(settings, row)
+    password_rules.refuse_former(settings, hashes, body["password"])
+    values = password_rules.columns(settings, body["password"], options, by_administrator=False)
     with call.house.db.write() as c:
-        store.change(c, t.users, row.id, values, "user")
+        password_rules.remember(c, settings, row)
+        store.change(c, t.users, row.id, values | {"valid_from": time.time()}, "user")
         store.bump(c)
     return Reply()
 
 
-@routes.delete("/v3/users/{user_id}", rule="identity:delete_user")
+@routes.delete("/v3/users/{user_id}", rule="identity:any_token")
 def delete_user(call: Call) -> Reply:
-    """Delete a user with memberships and assignments."""
+    """Delete a user with everything that is the user's own."""
     with call.house.db.write() as c:
-        removal.user(c, call.params["user_id"])
-        store.bump(c)
-    return Reply()
-
-
-# -- groups -----------------------------------------------------------------------------------------------------
-
-
-def view_group(call: Call, row: Any) -> dict[str, Any]:
-    shown = {name: getattr(row, name) for name in ("id", "name", "description", "domain_id")}
-    return shown | {"links": link(call, "groups", row.id)}
-
-
-def _group_values(body: dict[str, Any]) -> dict[str, Any]:
-    values = {name: body[name] for name in ("name", "description") if name in body}
-    return values | ({"description": body["description"] or ""} if "description" in body else {})
-
-
-@routes.post(
-    "/v3/groups", rule="identity:create_group", status=201, request=CREATE["group"], response=SHOW["group"]
-)
-def create_group(call: Call) -> Reply:
-    """Create a group."""
-    body = call.body["group"]
-    domain_id = body.get("domain_id") or call.caller.domain_id or call.caller.project_domain_id or "default"
-    with call.house.db.write() as c:
-        domain_id = resource.domain(c, domain_id).id
-        values = {"id": uuid.uuid4().hex, "domain_id": domain_id} | _group_values(body)
-        row = store.create(c, t.groups, values, "group")
-    return Reply({"group": view_group(call, row)})
-
-
-@routes.get("/v3/groups", rule="identity:list_groups", response=INDEX["group"])
-def list_groups(call: Call) -> Reply:
-    """List groups."""
-    query = filtered(call, select(t.groups), t.groups, ("name", "domain_id"))
-    return listed(call, "groups", query, t.groups, view_group)
-
-
-@routes.get("/v3/groups/{group_id}", rule="identity:get_group", response=SHOW["group"])
-def show_group(call: Call) -> Reply:
-    """Show a group."""
-    with call.house.db.read() as c:
-        row = store.get(c, t.groups, call.params["group_id"], "group")
-    return Reply({"group": view_group(call, row)})
-
-
-@routes.patch(
-    "/v3/groups/{group_id}", rule="identity:update_group", request=UPDATE["group"], response=SHOW["group"]
-)
-def update_group(call: Call) -> Reply:
-    """Update a group."""
-    with call.house.db.write() as c:
-        row = store.change(c, t.groups, call.params["group_id"], _group_values(call.body["group"]), "group")
-    return Reply({"group": view_group(call, row)})
-
-
-@routes.delete("/v3/groups/{group_id}", rule="identity:delete_group")
-def delete_group(call: Call) -> Reply:
-    """Delete a group with memberships and assignments."""
-    with call.house.db.write() as c:
-        removal.group(c, call.params["group_id"])
-        store.bump(c)
-    return Reply()
-
-
-@routes.get("/v3/groups/{group_id}/users", rule="identity:list_users_in_group", response=INDEX["user"])
-def list_users_in_group(call: Call) -> Reply:
-    """List the members of a group."""
-    with call.house.db.read() as c:
-        store.get(c, t.groups, call.params["group_id"], "group")
-    member = select(t.memberships.c.user_id).where(t.memberships.c.group_id == call.params["group_id"])
-    query = filtered(call, select(t.users).where(t.users.c.id.in_(member)), t.users, ("name", "enabled"))
-    return listed(call, "users", query, t.users, view_user)
-
-
-@routes.get("/v3/users/{user_id}/groups", rule="identity:any_token", response=INDEX["group"])
-def list_groups_of_user(call: Call) -> Reply:
-    """List the groups of a user."""
-    call.authorize("identity:list_groups_for_user", user_id=call.params["user_id"])
-    with call.house.db.read() as c:
-        store.get(c, t.users, call.params["user_id"], "user")
-    member = select(t.memberships.c.group_id).where(t.memberships.c.user_id == call.params["user_id"])
-    return listed(call, "groups", select(t.groups).where(t.groups.c.id.in_(member)), t.groups, view_group)
-
-
-@routes.put("/v3/groups/{group_id}/users/{user_id}", rule="identity:manage_group_members", status=204)
-def add_user_to_group(call: Call) -> Reply:
-    """Add a user to a group."""
-    with call.house.db.write() as c:
-        store.get(c, t.groups, call.params["group_id"], "group")
-        store.get(c, t.users, call.params["user_id"], "user")
-        identity.add_member(c, call.params["group_id"], call.params["user_id"])
-        store.bump(c)
-    return Reply()
-
-
-@routes.get("/v3/groups/{group_id}/users/{user_id}", rule="identity:list_users_in_group", status=204)
-def check_user_in_group(call: Call) -> Reply:
-    """Say whether a user is in a group."""
-    with call.house.db.read() as c:
-        if not identity.is_member(c, call.params["group_id"], call.params["user_id"]):
-            raise NotFound(f"User {call.params['user_id']} is not in group {call.params['group_id']}.")
-    return Reply()
-
-
-@routes.delete("/v3/groups/{group_id}/users/{user_id}", rule="identity:manage_group_members")
-def remove_user_from_group(call: Call) -> Reply:
-    """Remove a user from a group."""
-    with call.house.db.write() as c:
-        identity.remove_member(c, call.params["group_id"], call.params["user_id"])
+        removal.user(c, guard.user(call, c, "identity:delete_user").id)
         store.bump(c)
     return Reply()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from clearsky.identity.policy import auth, limits, resources
+from clearsky.identity.policy import auth, catalog, limits, resources, roles
 
-RULES = (*auth.RULES, *limits.RULES, *resources.RULES)
+RULES = (*auth.RULES, *resources.RULES, *roles.RULES, *catalog.RULES, *limits.RULES)

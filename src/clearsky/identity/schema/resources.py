@@ -7,7 +7,6 @@ from clearsky.identity.schema.common import (
     ID,
     LINKS,
     NAME,
-    OBJECT,
     OPTIONAL_ID,
     SHORT_NAME,
     TEXT,
@@ -16,39 +15,50 @@ from clearsky.identity.schema.common import (
     show,
 )
 
-_TAGS = {
+TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"}
+TAGS = {
     "type": "array",
-    "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"},
+    "items": TAG,
     "maxItems": 80,
     "uniqueItems": True,
 }
+_SWITCH = {"type": ["boolean", "null"]}
+_OPTIONS = {"type": "object", "properties": {"immutable": _SWITCH}, "additionalProperties": False}
+_RULE = {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
+_USER_OPTIONS = {
+    "type": "object",
+    "properties": dict.fromkeys(("ignore_change_password_upon_first_use", "ignore_password_expiry", "ignore_lockout_failure_attempts", "ignore_user_inactivity", "lock_password", "multi_factor_auth_enabled"), _SWITCH) | {"multi_factor_auth_rules": {"type": ["array", "null"], "items": _RULE, "uniqueItems": True, "maxItems": 100}},
+    "additionalProperties": False,
+}  # fmt: skip
 _PASSWORD = {"type": ["string", "null"], "maxLength": 4096}
 
 _PROJECT_IN = {
     "name": SHORT_NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "parent_id": OPTIONAL_ID, "enabled": FLAG,
-    "is_domain": FLAG, "tags": _TAGS, "options": OBJECT,
+    "is_domain": FLAG, "tags": TAGS, "options": _OPTIONS,
 }  # fmt: skip
+_DOMAIN_IN = _PROJECT_IN | {"explicit_domain_id": ID}
 _PROJECT = {
     "id": ID, "name": {"type": "string"}, "description": TEXT, "domain_id": {"type": ["string", "null"]},
-    "parent_id": {"type": ["string", "null"]}, "enabled": FLAG, "is_domain": FLAG, "tags": _TAGS,
-    "options": OBJECT, "links": LINKS,
+    "parent_id": {"type": ["string", "null"]}, "enabled": FLAG, "is_domain": FLAG, "tags": TAGS,
+    "options": _OPTIONS, "links": LINKS,
 }  # fmt: skip
 _DOMAIN = {
     name: _PROJECT[name] for name in ("id", "name", "description", "enabled", "tags", "options", "links")
 }
+_EMAIL = {"type": ["string", "null"], "maxLength": 255}
 _USER_IN = {
     "name": NAME, "password": _PASSWORD, "domain_id": OPTIONAL_ID, "enabled": FLAG, "description": TEXT,
-    "email": TEXT, "default_project_id": OPTIONAL_ID, "options": OBJECT,
+    "email": _EMAIL, "default_project_id": OPTIONAL_ID, "options": _USER_OPTIONS,
 }  # fmt: skip
 _USER = {
-    "id": ID, "name": NAME, "domain_id": ID, "enabled": FLAG, "options": OBJECT,
+    "id": ID, "name": NAME, "domain_id": ID, "enabled": FLAG, "options": _USER_OPTIONS,
     "password_expires_at": {"type": ["string", "null"]}, "links": LINKS,
 }  # fmt: skip
 _GROUP_IN = {"name": SHORT_NAME, "description": TEXT, "domain_id": OPTIONAL_ID}
 _GROUP = {"id": ID, "name": NAME, "description": TEXT, "domain_id": ID, "links": LINKS}
-_ROLE_IN = {"name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": OBJECT}
+_ROLE_IN = {"name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": _OPTIONS}
 _ROLE = {
-    "id": ID, "name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": OBJECT, "links": LINKS,
+    "id": ID, "name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": _OPTIONS, "links": LINKS,
 }  # fmt: skip
 _REGION_ID = {"type": "string", "minLength": 1, "maxLength": 255}
 _REGION_IN = {"id": {"type": ["string", "null"], "maxLength": 255}, "description": TEXT,
@@ -65,7 +75,7 @@ _ENDPOINT = {"id": ID, "service_id": ID, "interface": _INTERFACE, "url": {"type"
              "region_id": TEXT, "region": TEXT, "links": LINKS}  # fmt: skip
 
 CREATE = {
-    "domain": request("domain", _PROJECT_IN, ("name",)),
+    "domain": request("domain", _DOMAIN_IN, ("name",)),
     "project": request("project", _PROJECT_IN, ("name",)),
     "user": request("user", _USER_IN, ("name",)),
     "group": request("group", _GROUP_IN, ("name",)),
@@ -98,5 +108,3 @@ PASSWORD = request(
     },
     ("password", "original_password"),
 )
-ASSIGNMENTS = index("role_assignments", {"role": OBJECT, "scope": OBJECT, "links": OBJECT})
-ROLES_OF_GRANT = index("roles", {"id": ID, "name": NAME})

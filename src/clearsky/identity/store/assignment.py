@@ -1,4 +1,4 @@
-"""Roles, what they imply, and who has them where."""
+"""Roles, what they imply, and who was given them where; what follows from that is in `effective`."""
 
 from __future__ import annotations
 
@@ -9,34 +9,50 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
-from clearsky.identity.store import identity, resource
+from clearsky.identity.store import effective
+from clearsky.identity.store.effective import SYSTEM, implications, with_implied
 from clearsky.identity.store.kit import AnyRow
 
-SYSTEM = "system"
+__all__ = [
+    "SYSTEM",
+    "assign",
+    "assigned",
+    "implications",
+    "implied_by",
+    "imply",
+    "role_named",
+    "roles_on",
+    "scopes_of",
+    "unassign",
+    "unimply",
+    "with_implied",
+]  # fmt: skip
 
 
 def role_named(c: Connection, name: str) -> AnyRow | None:
     return c.execute(select(t.roles).where(t.roles.c.name == name, t.roles.c.domain_id == "")).first()
 
 
-def implications(c: Connection) -> list[tuple[str, str]]:
-    return [(row.prior_role_id, row.implied_role_id) for row in c.execute(select(t.implied_roles))]
+def implied_by(c: Connection, prior_role_id: str) -> Sequence[AnyRow]:
+    """Return the roles that a role implies directly."""
+    rule = t.implied_roles.c
+    query = select(t.roles).join(t.implied_roles, rule.implied_role_id == t.roles.c.id)
+    return c.execute(query.where(rule.prior_role_id == prior_role_id).order_by(t.roles.c.id)).all()
 
 
-def with_implied(c: Connection, role_ids: Iterable[str]) -> dict[str, str | None]:
-    """Return role id -> the prior role that implies it (None: held itself), following implications."""
-    found: dict[str, str | None] = dict.fromkeys(role_ids)
-    if not found:
-        return found
-    rules = implications(c)
-    grown = True
-    while grown:
-        grown = False
-        for prior, implied in rules:
-            if prior in found and implied not in found:
-                found[implied] = prior
-                grown = True
-    return found
+def imply(c: Connection, prior: str, implied: str) -> None:
+    if (prior, implied) not in implications(c):
+        c.execute(insert(t.implied_roles).values(prior_role_id=prior, implied_role_id=implied))
+
+
+def unimply(c: Connection, prior: str, implied: str) -> None:
+    """Take an implication away; raises NotFound where there is none."""
+    rule = t.implied_roles.c
+    gone = c.execute(
+        delete(t.implied_roles).where(and_(rule.prior_role_id == prior, rule.implied_role_id == implied))
+    ).rowcount
+    if not gone:
+        raise NotFound(f"Role {prior} does not imply role {implied}.")
 
 
 def assign(c: Connection, values: dict[str, Any]) -> None:
@@ -57,34 +73,49 @@ def assigned(c: Connection, values: dict[str, Any]) -> Sequence[AnyRow]:
     return c.execute(select(t.assignments).filter_by(**values)).all()
 
 
-def roles_on(c: Connection, user_id: str, target_type: str, target_id: str) -> dict[str, str]:
-    """Return id -> name of every role the user has there: direct, by group, inherited, implied."""
-    actors = [("user", user_id), *(("group", id) for id in identity.groups_of(c, user_id))]
-    a = t.assignments.c
-    actor = or_(*(and_(a.actor_type == kind, a.actor_id == id) for kind, id in actors))
-    target = and_(a.target_type == target_type, a.target_id == target_id, a.inherited.is_(False))
-    if target_type == "project":
-        row = resource.project(c, target_id)
-        above = [row.domain_id, *(up.id for up in resource.ancestors(c, row))]
-        target = or_(target, and_(a.inherited.is_(True), a.target_id.in_(above)))
-    held = c.execute(select(a.role_id).where(actor, target)).scalars()
+def roles_on(
+    c: Connection, user_id: str, target_type: str, target_id: str, more_groups: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return id -> name of every role the user has there: direct, by group, inherited, implied.
+
+    A domain's own roles are not among them: they only stand for the roles that they imply.
+    `more_groups`: those that an identity provider's claims led to, for the life of a token.
+    """
+    wanted = effective.Wanted(
+        user_id=user_id,
+        project_id=target_id if target_type == "project" else "",
+        domain_id=target_id if target_type == "domain" else "",
+        system=target_type == SYSTEM,
+        more_groups=tuple(more_groups),
+    )
+    held = {row.role_id for row in c.execute(select(effective.query(wanted).c.role_id))}
+    if not held:
+        return {}
     ids = list(with_implied(c, held))
-    query = select(t.roles.c.id, t.roles.c.name).where(t.roles.c.id.in_(ids))
-    return {row.id: row.name for row in c.execute(query)}
+    query = select(t.roles.c.id, t.roles.c.name).where(t.roles.c.id.in_(ids), t.roles.c.domain_id == "")
+    return {row.id: row.name for row in c.execute(query.order_by(t.roles.c.name))}
 
 
-def scopes_of(c: Connection, user_id: str) -> tuple[set[str], set[str], bool]:
+def scopes_of(
+    c: Connection, user_id: str, more_groups: Iterable[str] = ()
+) -> tuple[set[str], set[str], bool]:
     """Return the ids of projects and domains on which the user has a role, and whether on the system."""
-    actors = [("user", user_id), *(("group", id) for id in identity.groups_of(c, user_id))]
+    found = effective.query(effective.Wanted(user_id=user_id, more_groups=tuple(more_groups)))
+    targets: dict[str, set[str]] = {}
+    for row in c.execute(select(found.c.target_type, found.c.target_id).distinct()):
+        targets.setdefault(row.target_type, set()).add(row.target_id)
+    return targets.get("project", set()), targets.get("domain", set()), SYSTEM in targets
+
+
+def of_actor_or_target(kind: str, ids: Any) -> Any:
+    """Return the condition for the assignments to, or on, what `ids` (one id or a query) names."""
     a = t.assignments.c
-    actor = or_(*(and_(a.actor_type == kind, a.actor_id == id) for kind, id in actors))
-    rows = c.execute(select(a.target_type, a.target_id, a.inherited).where(actor)).all()
-    projects_found = {row.target_id for row in rows if row.target_type == "project" and not row.inherited}
-    domains_found = {row.target_id for row in rows if row.target_type == "domain" and not row.inherited}
-    for row in rows:
-        if row.inherited and row.target_type == "domain":
-            inside = select(t.projects.c.id).where(t.projects.c.domain_id == row.target_id)
-            projects_found.update(c.execute(inside).scalars())
-        elif row.inherited:
-            projects_found.update(below.id for below in resource.subtree(c, row.target_id))
-    return projects_found, domains_found, any(row.target_type == "system" for row in rows)
+    type_column, id_column = (
+        (a.actor_type, a.actor_id) if kind in ("user", "group") else (a.target_type, a.target_id)
+    )
+    named = id_column == ids if isinstance(ids, str) else id_column.in_(ids)
+    return and_(type_column == kind, named)
+
+
+def involving(pairs: Iterable[tuple[str, Any]]) -> Any:
+    return or_(*(of_actor_or_target(kind, ids) for kind, ids in pairs))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
@@ -13,9 +15,14 @@ def user_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
     return c.execute(select(t.users).where(t.users.c.name == name, t.users.c.domain_id == domain_id)).first()
 
 
+def memberships() -> Select[Any]:
+    """Return the query for who (user_id) is in which group (group_id)."""
+    return select(t.memberships.c.group_id, t.memberships.c.user_id)
+
+
 def groups_of(c: Connection, user_id: str) -> list[str]:
-    query = select(t.memberships.c.group_id).where(t.memberships.c.user_id == user_id)
-    return list(c.execute(query).scalars())
+    member = memberships().subquery()
+    return list(c.execute(select(member.c.group_id).where(member.c.user_id == user_id)).scalars())
 
 
 def add_member(c: Connection, group_id: str, user_id: str) -> None:

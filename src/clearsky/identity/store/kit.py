@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clearsky.db.paging import page
@@ -13,6 +13,8 @@ from clearsky.errors import Conflict, NotFound
 from clearsky.identity import tables as t
 
 AnyRow = Row[Any]
+CHUNK = 10_000
+"""So many values go into one `IN (...)`: every database has a limit."""
 
 
 def bump(c: Connection) -> None:
@@ -27,9 +29,13 @@ def revision(c: Connection) -> int:
     return int(c.execute(select(t.revision.c.value)).scalar() or 0)
 
 
+def find(c: Connection, table: Table, id: str) -> AnyRow | None:
+    return c.execute(select(table).where(table.c.id == id)).first()
+
+
 def get(c: Connection, table: Table, id: str, what: str) -> AnyRow:
     """Return the row; raises NotFound that names what was looked for."""
-    row = c.execute(select(table).where(table.c.id == id)).first()
+    row = find(c, table, id)
     if row is None:
         raise NotFound(f"Could not find {what}: {id}.")
     return row
@@ -63,13 +69,34 @@ def _named(values: dict[str, Any]) -> str:
     return f"name {values['name']!r}" if "name" in values else f"id {values.get('id')!r}"
 
 
-def listing(
-    c: Connection, query: Select[Any], table: Table, marker: str | None, limit: int, order: str = "id"
-) -> Sequence[AnyRow]:
-    """Return one page of `query` over `table`, sorted by a unique column."""
+def paged(
+    c: Connection,
+    query: Select[Any],
+    table: Table,
+    marker: str | None,
+    limit: int | None,
+    sort: Sequence[tuple[ColumnElement[Any], bool]] = (),
+) -> Select[Any]:
+    """Return the query for one page of `query` over `table`, sorted by `sort` and then by id."""
+    order = [*sort, (table.c.id, True)]
     after = None
     if marker:
-        if c.execute(select(table.c.id).where(table.c.id == marker)).first() is None:
+        row = c.execute(select(*(column for column, _ in order)).where(table.c.id == marker)).first()
+        if row is None:
             raise NotFound(f"Could not find the marker: {marker}.")
-        after = [marker]
-    return c.execute(page(query, [(table.c[order], True)], after, limit)).all()
+        after = list(row)
+    return page(query, order, after, limit)
+
+
+def listing(
+    c: Connection, query: Select[Any], table: Table, marker: str | None, limit: int | None
+) -> Sequence[AnyRow]:
+    """Return one page of `query` over `table`, sorted by id."""
+    return c.execute(paged(c, query, table, marker, limit)).all()
+
+
+def by_id(c: Connection, query: Select[Any], column: ColumnElement[Any], ids: set[str]) -> Iterator[AnyRow]:
+    """Yield the rows of `query` whose `column` is one of `ids`, however many these are."""
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), CHUNK):
+        yield from c.execute(query.where(column.in_(wanted[start : start + CHUNK])))

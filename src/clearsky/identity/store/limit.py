@@ -115,3 +115,15 @@ def refuse_out_of_tree(
 
 def _more(one: int, other: int) -> bool:
     return other != UNLIMITED and (one == UNLIMITED or one > other)
+
+
+def of_projects(c: Connection, ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return project id -> its own limits."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in c.execute(all_limits().where(t.limits.c.project_id.in_(list(ids))).order_by(t.limits.c.id)):
+        names = ("id", "service_id", "resource_name", "resource_limit", "project_id", "description")
+        one = {name: getattr(row, name) for name in names}
+        found.setdefault(row.project_id, []).append(
+            one | {"region_id": row.region_id or None, "domain_id": None}
+        )
+    return found

@@ -2,84 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, delete, or_, select, update
 
-from clearsky.errors import Conflict
+from clearsky.errors import Forbidden
 from clearsky.identity import tables as t
 from clearsky.identity.store import resource
+from clearsky.identity.store.assignment import involving
 from clearsky.identity.store.kit import get
 
 
 def project(c: Connection, id: str) -> None:
+    """Remove a project; raises Forbidden where projects are below it."""
     if below := resource.children(c, [id]):
         names = ", ".join(row.name for row in below[:5])
-        raise Conflict(f"Cannot delete project {id}: it has projects below it ({names}). Delete these first.")
-    c.execute(
-        delete(t.assignments).where(t.assignments.c.target_type == "project", t.assignments.c.target_id == id)
-    )
-    c.execute(update(t.users).where(t.users.c.default_project_id == id).values(default_project_id=None))
-    c.execute(delete(t.limits).where(t.limits.c.project_id == id))
-    c.execute(delete(t.projects).where(t.projects.c.id == id))
+        raise Forbidden(
+            f"Cannot delete the project {id} since it is not a leaf in the hierarchy: delete {names} first."
+        )
+    _projects(c, id)
 
 
 def domain(c: Connection, id: str) -> None:
-    for table in (t.users, t.groups):
-        owned = select(table.c.id).where(table.c.domain_id == id)
-        kind = "user" if table is t.users else "group"
-        c.execute(
-            delete(t.assignments).where(
-                t.assignments.c.actor_type == kind, t.assignments.c.actor_id.in_(owned)
-            )
-        )
-    c.execute(
-        delete(t.memberships).where(
-            t.memberships.c.user_id.in_(select(t.users.c.id).where(t.users.c.domain_id == id))
-        )
-    )
-    c.execute(
-        delete(t.memberships).where(
-            t.memberships.c.group_id.in_(select(t.groups.c.id).where(t.groups.c.domain_id == id))
-        )
-    )
-    inside = select(t.projects.c.id).where(t.projects.c.domain_id == id)
-    c.execute(
-        delete(t.assignments).where(
-            or_(t.assignments.c.target_id.in_(inside), t.assignments.c.target_id == id)
-        )
-    )
-    c.execute(delete(t.limits).where(or_(t.limits.c.project_id.in_(inside), t.limits.c.domain_id == id)))
-    for table in (t.users, t.groups, t.roles, t.projects):
-        c.execute(delete(table).where(table.c.domain_id == id))
+    """Remove a domain with its users, groups, roles and projects."""
+    _users(c, select(t.users.c.id).where(t.users.c.domain_id == id))
+    _groups(c, select(t.groups.c.id).where(t.groups.c.domain_id == id))
+    _roles(c, select(t.roles.c.id).where(t.roles.c.domain_id == id))
+    _projects(c, select(t.projects.c.id).where(t.projects.c.domain_id == id))
+    c.execute(delete(t.assignments).where(involving([("domain", id)])))
+    c.execute(delete(t.limits).where(t.limits.c.domain_id == id))
+    c.execute(delete(t.project_tags).where(t.project_tags.c.project_id == id))
     c.execute(delete(t.projects).where(t.projects.c.id == id))
 
 
 def user(c: Connection, id: str) -> None:
     get(c, t.users, id, "user")
-    c.execute(
-        delete(t.assignments).where(t.assignments.c.actor_type == "user", t.assignments.c.actor_id == id)
-    )
-    c.execute(delete(t.memberships).where(t.memberships.c.user_id == id))
-    c.execute(delete(t.users).where(t.users.c.id == id))
+    _users(c, id)
 
 
 def group(c: Connection, id: str) -> None:
     get(c, t.groups, id, "group")
-    c.execute(
-        delete(t.assignments).where(t.assignments.c.actor_type == "group", t.assignments.c.actor_id == id)
-    )
-    c.execute(delete(t.memberships).where(t.memberships.c.group_id == id))
-    c.execute(delete(t.groups).where(t.groups.c.id == id))
+    _groups(c, id)
 
 
 def role(c: Connection, id: str) -> None:
     get(c, t.roles, id, "role")
-    c.execute(delete(t.assignments).where(t.assignments.c.role_id == id))
-    c.execute(
-        delete(t.implied_roles).where(
-            or_(t.implied_roles.c.prior_role_id == id, t.implied_roles.c.implied_role_id == id)
-        )
-    )
-    c.execute(delete(t.roles).where(t.roles.c.id == id))
+    _roles(c, id)
 
 
 def service(c: Connection, id: str) -> None:
@@ -90,3 +58,42 @@ def service(c: Connection, id: str) -> None:
     c.execute(delete(t.registered_limits).where(t.registered_limits.c.service_id == id))
     c.execute(delete(t.endpoints).where(t.endpoints.c.service_id == id))
     c.execute(delete(t.services).where(t.services.c.id == id))
+
+
+# -- what goes with each: `ids` is one id, or a query for several -----------------------------------------------
+
+
+def _named(column: Any, ids: Any) -> Any:
+    return column == ids if isinstance(ids, str) else column.in_(ids)
+
+
+def _projects(c: Connection, ids: Any) -> None:
+    c.execute(delete(t.assignments).where(involving([("project", ids)])))
+    c.execute(
+        update(t.users).where(_named(t.users.c.default_project_id, ids)).values(default_project_id=None)
+    )
+    c.execute(delete(t.limits).where(_named(t.limits.c.project_id, ids)))
+    c.execute(delete(t.project_tags).where(_named(t.project_tags.c.project_id, ids)))
+    c.execute(delete(t.projects).where(_named(t.projects.c.id, ids)))
+
+
+def _users(c: Connection, ids: Any) -> None:
+    c.execute(delete(t.assignments).where(involving([("user", ids)])))
+    c.execute(delete(t.memberships).where(_named(t.memberships.c.user_id, ids)))
+    c.execute(delete(t.former_passwords).where(_named(t.former_passwords.c.user_id, ids)))
+    c.execute(delete(t.users).where(_named(t.users.c.id, ids)))
+
+
+def _groups(c: Connection, ids: Any) -> None:
+    c.execute(delete(t.assignments).where(involving([("group", ids)])))
+    c.execute(delete(t.memberships).where(_named(t.memberships.c.group_id, ids)))
+    c.execute(delete(t.groups).where(_named(t.groups.c.id, ids)))
+
+
+def _roles(c: Connection, ids: Any) -> None:
+    c.execute(delete(t.assignments).where(_named(t.assignments.c.role_id, ids)))
+    rule = t.implied_roles.c
+    c.execute(
+        delete(t.implied_roles).where(or_(_named(rule.prior_role_id, ids), _named(rule.implied_role_id, ids)))
+    )
+    c.execute(delete(t.roles).where(_named(t.roles.c.id, ids)))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from clearsky.identity.tables.assignment import assignments, implied_roles, roles
 from clearsky.identity.tables.catalog import endpoints, regions, services
-from clearsky.identity.tables.identity import groups, memberships, users
+from clearsky.identity.tables.identity import former_passwords, groups, memberships, users
 from clearsky.identity.tables.limit import limits, registered_limits
-from clearsky.identity.tables.resource import projects
+from clearsky.identity.tables.resource import project_tags, projects
 from clearsky.identity.tables.revocation import revision, revocations
 
 __all__ = [
     "assignments",
     "endpoints",
+    "former_passwords",
     "groups",
     "implied_roles",
     "limits",
     "memberships",
+    "project_tags",
     "projects",
     "regions",
     "registered_limits",

@@ -14,6 +14,7 @@ roles = Table(
     Column("domain_id", String(64), nullable=False, default=""),
     Column("description", Text),
     Column("options", Json, nullable=False),
+    Column("extra", Json),
     UniqueConstraint("domain_id", "name"),
 )
 

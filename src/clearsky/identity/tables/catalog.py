@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, String, Table, Text
 
-from clearsky.db.types import metadata
+from clearsky.db.types import Json, metadata
 
 regions = Table(
     "identity_regions",
@@ -12,6 +12,7 @@ regions = Table(
     Column("id", String(255), primary_key=True),
     Column("description", Text, nullable=False, default=""),
     Column("parent_region_id", String(255)),
+    Column("extra", Json),
 )
 
 services = Table(
@@ -22,6 +23,7 @@ services = Table(
     Column("name", String(255), nullable=False, default=""),
     Column("description", Text, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
+    Column("extra", Json),
 )
 
 endpoints = Table(
@@ -34,4 +36,5 @@ endpoints = Table(
     Column("url", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("name", String(255), nullable=False, default=""),
+    Column("extra", Json),
 )

@@ -16,10 +16,17 @@ projects = Table(
     Column("is_domain", Boolean, nullable=False, default=False),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("description", Text, nullable=False, default=""),
-    Column("tags", Json, nullable=False),
     Column("options", Json, nullable=False),
     Column("extra", Json, nullable=False),
     UniqueConstraint("domain_id", "name"),
     Index("ix_identity_projects_parent_id", "parent_id"),
 )
 """Domains are rows with `is_domain`; their domain_id is DOMAIN_ROOT, so that their names are unique among them."""
+
+project_tags = Table(
+    "identity_project_tags",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("tag", String(255), primary_key=True),
+    Index("ix_identity_project_tags_tag", "tag"),
+)
