@@ -62,6 +62,7 @@ def servers(cloud):
         ("/network/v2.0/ports", 4),
         ("/network/v2.0/networks", 3),
         ("/image/v2/images", 2),
+        ("/image/v2/images?tag=a&os_distro=debian&sort=name:asc", 2),
     ],
 )
 def test_a_list_costs_the_same_however_long_it_is(cloud, servers, path, most):
