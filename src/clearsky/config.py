@@ -137,6 +137,10 @@ class ImageStore:
 class Image:
     size_limit_gib: int = 100
     """Largest upload, and largest virtual size that an image may claim."""
+    show_multiple_locations: bool = False
+    """Show the owner of an image where each store keeps its data, and let administrators take copies away there."""
+    show_image_direct_url: bool = False
+    """Show the owner of an image where the first store keeps its data."""
     property_limit: int = 128
     """Most custom properties of an image; -1: any number. So for the next two."""
     tag_limit: int = 128

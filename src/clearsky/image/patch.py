@@ -33,6 +33,8 @@ class Change:
     operation: str
     name: str
     value: Any = None
+    position: str = ""
+    """Below `locations`: a number, or `-` for the last."""
     only_new: bool = False
     """Draft 4: adding what is there already is a conflict."""
 
@@ -47,6 +49,9 @@ class Guard(Protocol):
     def custom(self, name: str, action: str) -> None:
         """`action`: create, update or delete."""
 
+    def location(self, rule: str) -> None:
+        """`rule`: the policy's name for what is done."""
+
 
 @dataclass(slots=True)
 class Draft:
@@ -58,6 +63,8 @@ class Draft:
     custom: dict[str, str]
     hidden: frozenset[str] = frozenset()
     """Custom properties that the caller may not see: to a patch they are not there."""
+    locations: list[str] | None = None
+    """URLs of the copies of the data; None where this service does not show them."""
 
 
 def parse(kind: str, body: Sequence[dict[str, Any]]) -> list[Change]:
@@ -80,13 +87,14 @@ def _change(one: dict[str, Any], *, draft_4: bool) -> Change:
     if len(path) != (_NESTED[operation] if name == LOCATIONS else 1):
         raise Invalid(f"path {pointer!r:.300} does not name one attribute of an image")
     _refuse_fixed(name)
+    position = "".join(path[1:])
     if operation == "remove":
-        return Change(operation, name)
+        return Change(operation, name, position=position)
     if "value" not in one:
         raise Invalid(f"The operation {operation} of {name!r} needs a member 'value'")
-    if name != LOCATIONS:
-        VALUES.get(name, ANY_VALUE).check({name: one["value"]})
-    return Change(operation, name, one["value"], only_new=draft_4)
+    checked = [one["value"]] if position else one["value"]
+    VALUES.get(name, ANY_VALUE).check({name: checked})
+    return Change(operation, name, one["value"], position, only_new=draft_4)
 
 
 def _path(pointer: Any) -> list[str]:
@@ -114,8 +122,8 @@ def apply(changes: Sequence[Change], draft: Draft, guard: Guard) -> None:
     """Carry the changes out, one after the other; what raises leaves the draft half changed, to be dropped."""
     for change in changes:
         if change.name == LOCATIONS:
-            raise Forbidden("Locations are the service's own here: the data comes by upload or import.")
-        if change.name in SETTABLE:
+            _locations(change, draft, guard)
+        elif change.name in SETTABLE:
             _core(change, draft, guard)
         else:
             _custom(change, draft, guard)
@@ -151,3 +159,37 @@ def _custom(change: Change, draft: Draft, guard: Guard) -> None:
     if name in draft.hidden:
         raise Forbidden(f"Property '{name}' is protected.")
     draft.custom[name] = change.value
+
+
+def _locations(change: Change, draft: Draft, guard: Guard) -> None:
+    """Take copies away, by their place or by leaving them out; data never comes by a URL."""
+    if draft.locations is None:
+        raise Forbidden("Locations are not shown here, so they cannot be changed.")
+    removing = change.operation == "remove"
+    guard.location("delete_image_location" if removing else "set_image_location")
+    if draft.status not in (("active",) if removing else ("active", "queued")):
+        raise Conflict(f"Locations of an image in status '{draft.status}' cannot be changed.")
+    if change.operation == "add":
+        raise Invalid("No store here takes data that is elsewhere: upload or import it.")
+    if removing:
+        del draft.locations[_place(change.position, draft.locations)]
+        return
+    wanted = [one["url"] for one in change.value]
+    if not wanted:
+        raise Forbidden("Cannot set locations to empty list.")
+    if unknown := [url for url in wanted if url not in draft.locations]:
+        raise Invalid(f"url {unknown[0]!r:.300}: no store here has the image's data there")
+    if len(set(wanted)) < len(wanted):
+        raise Invalid("A location is there twice.")
+    if len(wanted) < len(draft.locations):
+        guard.location("delete_image_location")
+    draft.locations = wanted
+
+
+def _place(position: str, locations: list[str]) -> int:
+    if len(locations) == 1:
+        raise Forbidden("Cannot remove last location in the image.")
+    place = len(locations) - 1 if position == "-" else int(position) if position.isdecimal() else -1
+    if not 0 <= place < len(locations):
+        raise Invalid(f"/locations/{position:.80}: there are {len(locations)} locations, counted from 0")
+    return place

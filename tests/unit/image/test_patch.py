@@ -19,6 +19,8 @@ class Allowing:
 
     def custom(self, name, action): ...
 
+    def location(self, rule): ...
+
 
 class Refusing(Allowing):
     refused: ClassVar = ["custom a create"]
@@ -148,3 +150,50 @@ def test_the_guard_is_asked_for_the_right_action():
     assert _apply(V1, [{"op": "add", "path": "/a", "value": "x"}], _draft(a="1"), Refusing()).custom == {
         "a": "x"
     }
+
+
+def _locate(operation, *, status="active", locations=("file:///a", "file:///b")):
+    draft = _draft()
+    draft.status, draft.locations = status, list(locations)
+    return _apply(V1, [operation], draft).locations
+
+
+def _value(*urls):
+    return [{"url": url, "metadata": {}} for url in urls]
+
+
+def test_copies_are_taken_away_by_place_or_by_leaving_them_out():
+    assert _locate({"op": "remove", "path": "/locations/0"}) == ["file:///b"]
+    assert _locate({"op": "remove", "path": "/locations/-"}) == ["file:///a"]
+    assert _locate({"op": "replace", "path": "/locations", "value": _value("file:///b")}) == ["file:///b"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "error", "words"),
+    [
+        ({"op": "remove", "path": "/locations/2"}, {}, Invalid, "2 locations"),
+        ({"op": "remove", "path": "/locations/x"}, {}, Invalid, "2 locations"),
+        ({"op": "remove", "path": "/locations/0"}, {"locations": ["file:///a"]}, Forbidden, "last"),
+        ({"op": "remove", "path": "/locations/0"}, {"status": "queued"}, Conflict, "queued"),
+        ({"op": "replace", "path": "/locations", "value": []}, {}, Forbidden, "empty"),
+        ({"op": "replace", "path": "/locations", "value": "x"}, {}, Invalid, "locations"),
+        ({"op": "replace", "path": "/locations", "value": _value("http://a")}, {}, Invalid, "http://a"),
+        (
+            {"op": "replace", "path": "/locations", "value": _value("file:///a", "file:///a")},
+            {},
+            Invalid,
+            "twice",
+        ),
+        (
+            {"op": "replace", "path": "/locations", "value": _value("x")},
+            {"status": "saving"},
+            Conflict,
+            "saving",
+        ),
+        ({"op": "add", "path": "/locations/-", "value": _value("http://a")[0]}, {}, Invalid, "elsewhere"),
+        ({"op": "add", "path": "/locations/-", "value": {"url": 7}}, {}, Invalid, "locations"),
+    ],
+)
+def test_data_never_comes_by_a_location(operation, more, error, words):
+    with pytest.raises(error, match=words):
+        _locate(operation, **more)

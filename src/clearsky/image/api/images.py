@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from sqlalchemy import Connection
+
 from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.routing import Routes
 from clearsky.errors import Forbidden, TooLarge
 from clearsky.image import patch, quotas, schema, service, store
-from clearsky.image.api.render import view
+from clearsky.image.api.render import copies, url, view
+from clearsky.image.store import locations
 from clearsky.work.queue import enqueue
 
 routes = Routes()
@@ -42,6 +45,9 @@ class CallerGuard:
         protection = service.protection(self.call.house)
         if not protection.allows(name, action, self.call.caller, self.call.may):
             raise Forbidden(f"Property '{name}' is protected.")
+
+    def location(self, rule: str) -> None:
+        self.call.authorize(rule, project_id=self.call.caller.project_id)
 
 
 def check_tags(call: Call, tags: list[str]) -> None:
@@ -99,7 +105,8 @@ def show_image(call: Call) -> Reply:
     """Show an image."""
     with call.house.db.read() as c:
         row = store.get(c, call.scope, call.params["image_id"])
-    return Reply(view(call, row))
+        places = copies(c, call, [row])
+    return Reply(view(call, row, places.get(row.id, ())))
 
 
 @routes.patch(
@@ -115,17 +122,22 @@ def update_image(call: Call) -> Reply:
     with call.house.db.write() as c:
         row = owned(c, call, "modify_image")
         if changes:
-            row = store.change(c, row.id, _changed(call, row, changes))
-    return Reply(view(call, row))
+            row = store.change(c, row.id, _changed(c, call, row, changes))
+        places = copies(c, call, [row])
+    return Reply(view(call, row, places.get(row.id, ())))
 
 
-def _changed(call: Call, row: Any, changes: list[patch.Change]) -> dict[str, Any]:
-    """Return the columns that the patch gives other values."""
+def _changed(c: Connection, call: Call, row: Any, changes: list[patch.Change]) -> dict[str, Any]:
+    """Return the columns that the patch gives other values; copies that it takes away are given up."""
     before = {name: getattr(row, name) for name in schema.SETTABLE} | {"properties": row.properties}
     hidden = service.protection(call.house).unreadable(row.properties, call.caller, call.may)
     draft = patch.Draft(
         row.status, {name: before[name] for name in schema.SETTABLE}, dict(row.properties), hidden
     )
+    known = {}
+    if call.house.config.image.show_multiple_locations:
+        known = {url(call, copy): copy for copy in copies(c, call, [row]).get(row.id, ())}
+        draft.locations = list(known)
     patch.apply(changes, draft, CallerGuard(call))
     draft.columns["tags"] = list(dict.fromkeys(draft.columns["tags"]))
     # Only what grows is counted: a lower limit must not keep an image from being changed.
@@ -134,7 +146,16 @@ def _changed(call: Call, row: Any, changes: list[patch.Change]) -> dict[str, Any
     if draft.custom.keys() - row.properties.keys():
         check_properties(call, draft.custom)
     after = draft.columns | {"properties": draft.custom}
-    return {name: value for name, value in after.items() if value != before[name]}
+    values = {name: value for name, value in after.items() if value != before[name]}
+    gone = [copy for where, copy in known.items() if where not in (draft.locations or ())]
+    return values | (_without(c, row, gone) if gone else {})
+
+
+def _without(c: Connection, row: Any, gone: list[Any]) -> dict[str, Any]:
+    """Give copies of an image up; returns the columns that this changes."""
+    locations.give_up(c, locations.loc.name.in_([copy.name for copy in gone]))
+    left = {copy.store for copy in locations.active(c, [row.id])}
+    return {"stores": [name for name in row.stores if name in left]}
 
 
 @routes.delete("/v2/images/{image_id}", rule="delete_image")

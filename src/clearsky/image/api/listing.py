@@ -11,7 +11,7 @@ from clearsky.api.routing import Routes
 from clearsky.db.paging import limit_of
 from clearsky.errors import Invalid, NotFound
 from clearsky.image import schema, store
-from clearsky.image.api.render import view
+from clearsky.image.api.render import copies, view
 from clearsky.image.tables import images
 
 routes = Routes()
@@ -166,8 +166,12 @@ def list_images(call: Call) -> Reply:
             except NotFound as error:
                 raise Invalid(f"marker={call.query['marker']!r:.80} is no image that you can see") from error
         rows = store.search(c, call.caller, wanted, sort, marker, limit)
+        places = copies(c, call, rows)
     rest = [pair for pair in call.query.multi_items() if pair[0] != "marker"]
-    body: dict[str, Any] = {"images": [view(call, row) for row in rows], "schema": "/v2/schemas/images"}
+    body: dict[str, Any] = {
+        "images": [view(call, row, places.get(row.id, ())) for row in rows],
+        "schema": "/v2/schemas/images",
+    }
     body["first"] = f"/v2/images?{urlencode(rest)}" if rest else "/v2/images"
     if rows and len(rows) == limit:
         body["next"] = f"/v2/images?{urlencode([*rest, ('marker', rows[-1].id)])}"

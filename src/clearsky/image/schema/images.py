@@ -112,10 +112,8 @@ CREATE = Schema(
     }
 )
 """What is read-only may be there in any shape: the handler refuses it by name."""
-VALUES = {
-    name: Schema({"type": "object", "properties": {name: value}})
-    for name, value in (SETTABLE | KNOWN).items()
-}
+_ALONE = SETTABLE | KNOWN | {"locations": FIXED["locations"]}
+VALUES = {name: Schema({"type": "object", "properties": {name: value}}) for name, value in _ALONE.items()}
 """Each attribute alone, as a patch sets it."""
 ANY_VALUE = Schema({"type": "object", "additionalProperties": CUSTOM})
 IMAGE: dict[str, Any] = {
