@@ -8,10 +8,13 @@ from clearsky.identity.api import (
     auth,
     catalog,
     discovery,
+    domain_config,
     domains,
+    endpoint_filter,
     grants,
     groups,
     limits,
+    policies,
     project_tags,
     projects,
     role_assignments,
@@ -21,13 +24,16 @@ from clearsky.identity.api import (
 from clearsky.identity.policy import RULES
 
 _ROOMS = (
-    discovery, auth, domains, projects, project_tags, users, groups, roles, grants, role_assignments, catalog, limits,
+    discovery, auth, domains, domain_config, projects, project_tags, users, groups, roles, grants, role_assignments,
+    catalog, endpoint_filter, policies, limits,
 )  # fmt: skip
+_ROUTES = tuple(route for room in _ROOMS for route in room.routes.all)
+discovery.tell_of(_ROUTES)
 
 SERVICE = Service(
     name="identity",
     prefix="/identity",
-    routes=tuple(route for room in _ROOMS for route in room.routes.all),
+    routes=_ROUTES,
     rules=RULES,
     fault=faults.identity,
     type="identity",

@@ -204,7 +204,7 @@ def describe(c: Connection, caller: Caller, *, with_catalog: bool) -> dict[str, 
     held = assignment.roles_on(c, caller.user_id, token.scope, token.scope_id)
     body["roles"] = [{"id": id, "name": name} for id, name in held.items()]
     if with_catalog:
-        body["catalog"] = catalog.enabled(c)
+        body["catalog"] = catalog.enabled(c, caller.project_id or "", caller.user_id)
     return body
 
 
@@ -268,7 +268,7 @@ def revoke_token(call: Call) -> Reply:
 def show_catalog(call: Call) -> Reply:
     """Show the catalog of a scoped token."""
     with call.house.db.read() as c:
-        found = catalog.enabled(c)
+        found = catalog.enabled(c, call.caller.project_id or "", call.caller.user_id)
     return Reply({"catalog": found, "links": {"self": f"{call.base_url}/v3/auth/catalog"}})
 
 

@@ -13,6 +13,7 @@ from clearsky.errors import Invalid, NotFound
 from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
+from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.api.users import user_list
@@ -58,7 +59,8 @@ def list_groups(call: Call) -> Reply:
     query = filtered(call, select(t.groups), t.groups, ("name", "domain_id"))
     if call.caller.domain_id:
         query = query.where(t.groups.c.domain_id == call.caller.domain_id)
-    return listed(call, "groups", query, t.groups, view_group, sortable=_SORTABLE)
+    limit = own_list_limit(call)
+    return listed(call, "groups", query, t.groups, view_group, sortable=_SORTABLE, list_limit=limit)
 
 
 @routes.get("/v3/groups/{group_id}", rule="identity:any_token", response=SHOW["group"])

@@ -16,6 +16,7 @@ from clearsky.errors import Invalid, Unauthorized
 from clearsky.identity import password_rules, passwords, store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
+from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, iso, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
@@ -44,12 +45,12 @@ def view_user(call: Call, row: Any) -> dict[str, Any]:
     return (row.extra or {}) | {k: v for k, v in optional.items() if v is not None} | shown
 
 
-def user_list(call: Call, query: Select[Any]) -> Reply:
+def user_list(call: Call, query: Select[Any], list_limit: int | None = None) -> Reply:
     """Answer a list of the users that a query finds, narrowed by the request's filters."""
     query = filtered(call, query, t.users, _FILTERS)
     for value in call.query.getlist("password_expires_at"):
         query = query.where(_expiring(value))
-    return listed(call, "users", query, t.users, view_user, sortable=_SORTABLE)
+    return listed(call, "users", query, t.users, view_user, sortable=_SORTABLE, list_limit=list_limit)
 
 
 def _expiring(value: str) -> Any:
@@ -108,7 +109,7 @@ def list_users(call: Call) -> Reply:
     query = select(t.users)
     if call.caller.domain_id:
         query = query.where(t.users.c.domain_id == call.caller.domain_id)
-    return user_list(call, query)
+    return user_list(call, query, own_list_limit(call))
 
 
 @routes.get("/v3/users/{user_id}", rule="identity:any_token", response=SHOW["user"])

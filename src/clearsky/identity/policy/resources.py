@@ -6,7 +6,7 @@ at oneself and one's own project.
 
 from __future__ import annotations
 
-from clearsky.api.policy import ADMIN, Rule
+from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
 from clearsky.identity.policy.expressions import READ_ALL, domain_manager, domain_reader
 
 _LISTED = f"{READ_ALL} or {domain_reader('target.domain_id')}"
@@ -30,6 +30,10 @@ RULES = (
         "A domain's own: itself",
     ),
     *(Rule(f"identity:{verb}_domain", ADMIN) for verb in ("create", "update", "delete")),
+    *(Rule(f"identity:{verb}_domain_config", ADMIN) for verb in ("create", "update", "delete")),
+    Rule("identity:get_domain_config", READ_ALL),
+    Rule("identity:get_domain_config_default", READ_ALL),
+    Rule("identity:get_security_compliance_domain_config", ANY_TOKEN),
     Rule("identity:get_project", _READ_PROJECT),
     Rule("identity:list_projects", _LISTED),
     Rule("identity:list_user_projects", _READ_USER),

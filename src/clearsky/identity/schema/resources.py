@@ -7,6 +7,7 @@ from clearsky.identity.schema.common import (
     ID,
     LINKS,
     NAME,
+    OBJECT,
     OPTIONAL_ID,
     SHORT_NAME,
     TEXT,
@@ -61,18 +62,29 @@ _ROLE = {
     "id": ID, "name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID, "options": _OPTIONS, "links": LINKS,
 }  # fmt: skip
 _REGION_ID = {"type": "string", "minLength": 1, "maxLength": 255}
+_OPTIONAL_REGION = {"type": ["string", "null"], "maxLength": 255}
 _REGION_IN = {"id": {"type": ["string", "null"], "maxLength": 255}, "description": TEXT,
               "parent_region_id": {"type": ["string", "null"], "maxLength": 255}}  # fmt: skip
 _REGION = {"id": _REGION_ID, "description": {"type": "string"}, "parent_region_id": {"type": ["string", "null"]},
            "links": LINKS}  # fmt: skip
-_SERVICE_IN = {"type": NAME, "name": TEXT, "description": TEXT, "enabled": FLAG}
+_SERVICE_IN = {"type": NAME, "name": TEXT | {"maxLength": 255}, "description": TEXT, "enabled": FLAG}
 _SERVICE = {"id": ID, "type": NAME, "name": {"type": "string"}, "enabled": FLAG, "links": LINKS}
 _INTERFACE = {"enum": ["public", "internal", "admin"]}
-_URL = {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": r"^[a-zA-Z][a-zA-Z0-9+.-]*:.+"}
-_ENDPOINT_IN = {"service_id": ID, "interface": _INTERFACE, "url": _URL, "region_id": TEXT, "region": TEXT,
-                "enabled": FLAG, "name": TEXT}  # fmt: skip
+_URL = {"type": "string", "minLength": 1, "maxLength": 225, "pattern": r"^[a-zA-Z0-9+.-]+:.+"}
+_ENDPOINT_IN = {"service_id": ID, "interface": _INTERFACE, "url": _URL, "region_id": _OPTIONAL_REGION,
+                "region": _OPTIONAL_REGION, "enabled": FLAG, "name": TEXT, "description": TEXT}  # fmt: skip
 _ENDPOINT = {"id": ID, "service_id": ID, "interface": _INTERFACE, "url": {"type": "string"}, "enabled": FLAG,
              "region_id": TEXT, "region": TEXT, "links": LINKS}  # fmt: skip
+_FILTERS = {
+    "type": "object",
+    "properties": {"interface": _INTERFACE, "service_id": ID, "region_id": _REGION_ID, "enabled": FLAG},
+    "additionalProperties": False,
+}
+_GROUPING_IN = {"name": NAME, "description": TEXT, "filters": _FILTERS}
+_GROUPING = {"id": ID, "name": NAME, "description": TEXT, "filters": OBJECT, "links": LINKS}
+_BLOB = {"type": ["string", "object"]}
+_POLICY_IN = {"type": NAME, "blob": _BLOB}
+_POLICY = {"id": ID, "type": NAME, "blob": _BLOB, "links": LINKS}
 
 CREATE = {
     "domain": request("domain", _DOMAIN_IN, ("name",)),
@@ -83,6 +95,8 @@ CREATE = {
     "region": request("region", _REGION_IN),
     "service": request("service", _SERVICE_IN, ("type",)),
     "endpoint": request("endpoint", _ENDPOINT_IN, ("service_id", "interface", "url")),
+    "endpoint_group": request("endpoint_group", _GROUPING_IN, ("name", "filters")),
+    "policy": request("policy", _POLICY_IN, ("type", "blob")),
 }
 UPDATE = {
     "domain": request("domain", _PROJECT_IN),
@@ -93,13 +107,16 @@ UPDATE = {
     "region": request("region", _REGION_IN),
     "service": request("service", _SERVICE_IN),
     "endpoint": request("endpoint", _ENDPOINT_IN),
+    "endpoint_group": request("endpoint_group", _GROUPING_IN),
+    "policy": request("policy", _POLICY_IN),
 }
 _SHAPES = {
     "domain": _DOMAIN, "project": _PROJECT, "user": _USER, "group": _GROUP, "role": _ROLE, "region": _REGION,
-    "service": _SERVICE, "endpoint": _ENDPOINT,
+    "service": _SERVICE, "endpoint": _ENDPOINT, "endpoint_group": _GROUPING,
 }  # fmt: skip
 SHOW = {name: show(name, shape) for name, shape in _SHAPES.items()}
 INDEX = {name: index(f"{name}s", shape) for name, shape in _SHAPES.items()}
+SHOW["policy"], INDEX["policy"] = show("policy", _POLICY), index("policies", _POLICY)
 PASSWORD = request(
     "user",
     {

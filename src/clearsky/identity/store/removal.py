@@ -31,6 +31,7 @@ def domain(c: Connection, id: str) -> None:
     _projects(c, select(t.projects.c.id).where(t.projects.c.domain_id == id))
     c.execute(delete(t.assignments).where(involving([("domain", id)])))
     c.execute(delete(t.limits).where(t.limits.c.domain_id == id))
+    c.execute(delete(t.domain_options).where(t.domain_options.c.domain_id == id))
     c.execute(delete(t.project_tags).where(t.project_tags.c.project_id == id))
     c.execute(delete(t.projects).where(t.projects.c.id == id))
 
@@ -56,8 +57,37 @@ def service(c: Connection, id: str) -> None:
     registered = select(t.registered_limits.c.id).where(t.registered_limits.c.service_id == id)
     c.execute(delete(t.limits).where(t.limits.c.registered_limit_id.in_(registered)))
     c.execute(delete(t.registered_limits).where(t.registered_limits.c.service_id == id))
-    c.execute(delete(t.endpoints).where(t.endpoints.c.service_id == id))
+    endpoints(c, select(t.endpoints.c.id).where(t.endpoints.c.service_id == id))
+    c.execute(delete(t.policy_associations).where(t.policy_associations.c.service_id == id))
     c.execute(delete(t.services).where(t.services.c.id == id))
+
+
+def endpoints(c: Connection, ids: Any) -> None:
+    """Remove endpoints from the catalog, and from projects and policies."""
+    c.execute(delete(t.project_endpoints).where(_named(t.project_endpoints.c.endpoint_id, ids)))
+    c.execute(delete(t.policy_associations).where(_named(t.policy_associations.c.endpoint_id, ids)))
+    c.execute(delete(t.endpoints).where(_named(t.endpoints.c.id, ids)))
+
+
+def endpoint_group(c: Connection, id: str) -> None:
+    get(c, t.endpoint_groups, id, "endpoint group")
+    c.execute(delete(t.project_endpoint_groups).where(t.project_endpoint_groups.c.endpoint_group_id == id))
+    c.execute(delete(t.endpoint_groups).where(t.endpoint_groups.c.id == id))
+
+
+def policy(c: Connection, id: str) -> None:
+    get(c, t.policies, id, "policy")
+    c.execute(delete(t.policy_associations).where(t.policy_associations.c.policy_id == id))
+    c.execute(delete(t.policies).where(t.policies.c.id == id))
+
+
+def regions(c: Connection, ids: list[str]) -> None:
+    """Remove regions with the limits and policies that are for them."""
+    registered = select(t.registered_limits.c.id).where(t.registered_limits.c.region_id.in_(ids))
+    c.execute(delete(t.limits).where(t.limits.c.registered_limit_id.in_(registered)))
+    c.execute(delete(t.registered_limits).where(t.registered_limits.c.region_id.in_(ids)))
+    c.execute(delete(t.policy_associations).where(t.policy_associations.c.region_id.in_(ids)))
+    c.execute(delete(t.regions).where(t.regions.c.id.in_(ids)))
 
 
 # -- what goes with each: `ids` is one id, or a query for several -----------------------------------------------
@@ -73,7 +103,8 @@ def _projects(c: Connection, ids: Any) -> None:
         update(t.users).where(_named(t.users.c.default_project_id, ids)).values(default_project_id=None)
     )
     c.execute(delete(t.limits).where(_named(t.limits.c.project_id, ids)))
-    c.execute(delete(t.project_tags).where(_named(t.project_tags.c.project_id, ids)))
+    for table in (t.project_tags, t.project_endpoints, t.project_endpoint_groups):
+        c.execute(delete(table).where(_named(table.c.project_id, ids)))
     c.execute(delete(t.projects).where(_named(t.projects.c.id, ids)))
 
 

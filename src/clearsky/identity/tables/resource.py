@@ -30,3 +30,13 @@ project_tags = Table(
     Column("tag", String(255), primary_key=True),
     Index("ix_identity_project_tags_tag", "tag"),
 )
+
+domain_options = Table(
+    "identity_domain_options",
+    metadata,
+    Column("domain_id", String(64), primary_key=True),
+    Column("group_name", String(255), primary_key=True),
+    Column("option_name", String(255), primary_key=True),
+    Column("value", Json),
+)
+"""A domain's own settings. Of sensitive ones only that they are set: no back end of ours reads them."""
