@@ -207,6 +207,9 @@ class Quota:
     floating_ips: int = 50
     security_groups: int = 10
     security_group_rules: int = 100
+    subnet_pools: int = -1
+    rbac_policies: int = 10
+    address_groups: int = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -22,7 +23,10 @@ def new_mac() -> str:
 
 def is_slaac(subnet: Any) -> bool:
     """Hosts make their own address from the MAC and the prefix."""
-    return subnet.ip_version == 6 and subnet.ipv6_address_mode in ("slaac", "dhcpv6-stateless")
+    automatic = ("slaac", "dhcpv6-stateless")
+    return subnet.ip_version == 6 and (
+        subnet.ipv6_address_mode in automatic or subnet.ipv6_ra_mode in automatic
+    )
 
 
 def eui64(cidr: str, mac: str) -> str:
@@ -47,11 +51,14 @@ def pools(cidr: str, gateway: str | None) -> list[dict[str, str]]:
     return [{"start": str(make(a)), "end": str(make(b))} for a, b in spans if a <= b]
 
 
-def free_address(c: Connection, subnet: Any) -> str:
+def free_address(c: Connection, subnet: Any, besides: Iterable[str] = ()) -> str:
     """Return the lowest free address of the subnet's pools; raises Conflict where there is none."""
     lock(c, f"subnet:{subnet.id}")
     query = select(t.addresses.c.ip_address).where(t.addresses.c.subnet_id == subnet.id)
-    used = {int(ipaddress.ip_address(text)) for text in c.execute(query).scalars()}
+    found = [*c.execute(query).scalars(), *besides]
+    if subnet.gateway_ip:
+        found.append(subnet.gateway_ip)
+    used = {int(ipaddress.ip_address(text)) for text in found}
     make = ipaddress.IPv4Address if subnet.ip_version == 4 else ipaddress.IPv6Address
     for pool in subnet.allocation_pools:
         first, last = int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"]))
@@ -72,16 +79,37 @@ def free_address(c: Connection, subnet: Any) -> str:
 def choose(
     c: Connection, network_id: str, mac: str, wanted: list[dict[str, str]] | None, owner: str = ""
 ) -> list[tuple[Any, str]]:
-    """Return (subnet, address) pairs for a new port: what is wanted, else one IPv4 and the IPv6 ones that are due."""
-    subnets = store.subnets_on(c, [network_id])
+    """Return (subnet, address) pairs for a port: what is wanted, else one of each version; the SLAAC ones always.
+
+    A router chooses its own address where hosts make theirs themselves.
+    """
+    everything = store.subnets_on(c, [network_id])
+    subnets = [s for s in everything if not s.service_types or owner in s.service_types]
     if wanted is not None:
-        return [_wanted(c, subnets, network_id, mac, item, owner) for item in wanted]
+        chosen: list[tuple[Any, str]] = []
+        for item in wanted:
+            taken = {ip for _, ip in chosen}
+            chosen.append(_wanted(c, everything, network_id, mac, item, owner, taken))
+    else:
+        if everything and not subnets:
+            raise Conflict(
+                f"No subnet on network {network_id} is for ports of {owner!r} (service_types).",
+                kind="IpAddressGenerationFailureNoMatchingSubnet",
+            )
+        chosen = _one_of_each_version(c, subnets)
+    if not owner.startswith("network:router"):
+        have = {subnet.id for subnet, _ in chosen}
+        chosen += [(s, eui64(s.cidr, mac)) for s in subnets if is_slaac(s) and s.id not in have]
+    return chosen
+
+
+def _one_of_each_version(c: Connection, subnets: list[Any]) -> list[tuple[Any, str]]:
     chosen: list[tuple[Any, str]] = []
     for version in (4, 6):
-        mine = [subnet for subnet in subnets if subnet.ip_version == version]
-        stateful = [subnet for subnet in mine if not is_slaac(subnet)]
         problem: Conflict | None = None
-        for subnet in stateful:
+        for subnet in subnets:
+            if subnet.ip_version != version or is_slaac(subnet):
+                continue
             try:
                 chosen.append((subnet, free_address(c, subnet)))
                 problem = None
@@ -90,12 +118,17 @@ def choose(
                 problem = error
         if problem is not None:
             raise problem
-        chosen += [(subnet, eui64(subnet.cidr, mac)) for subnet in mine if is_slaac(subnet)]
     return chosen
 
 
 def _wanted(
-    c: Connection, subnets: list[Any], network_id: str, mac: str, item: dict[str, str], owner: str
+    c: Connection,
+    subnets: list[Any],
+    network_id: str,
+    mac: str,
+    item: dict[str, str],
+    owner: str,
+    besides: set[str],
 ) -> tuple[Any, str]:
     text, subnet_id = item.get("ip_address"), item.get("subnet_id")
     if text is None and subnet_id is None:
@@ -113,7 +146,9 @@ def _wanted(
                 kind="InvalidIpForNetwork",
             )
     if text is None:
-        return subnet, eui64(subnet.cidr, mac) if is_slaac(subnet) else free_address(c, subnet)
+        if is_slaac(subnet) and not owner.startswith("network:router"):
+            return subnet, eui64(subnet.cidr, mac)
+        return subnet, free_address(c, subnet, besides)
     address = _parse(text)
     if address not in ipaddress.ip_network(subnet.cidr):
         raise Invalid(
@@ -131,6 +166,8 @@ def _wanted(
     query = select(t.addresses.c.port_id).where(
         t.addresses.c.subnet_id == subnet.id, t.addresses.c.ip_address == str(address)
     )
+    if str(address) in besides:
+        raise Invalid(f"IP address {text} is given twice.", kind="DuplicateIpsOnPort")
     if holder := c.execute(query).scalar():
         raise Conflict(
             f"IP address {text} already allocated in subnet {subnet.id}: port {holder} has it.",

@@ -15,6 +15,8 @@ class Network:
     physical_network: str | None
     segmentation_id: int | None
     external: bool
+    vlan_transparent: bool = False
+    dns_domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Subnet:
     dns_nameservers: tuple[str, ...]
     host_routes: tuple[tuple[str, str], ...]
     """(destination, next hop)"""
+    address_scope_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Port:
     """(MAC, address or range)"""
     extra_dhcp_opts: tuple[tuple[str, str, int], ...] = ()
     """(option, value, IP version)"""
+    dns_name: str = ""
+    dns_domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,13 @@ class Rule:
     port_range_max: int | None
     remote_ip_prefix: str | None
     remote_group_id: str | None
+    remote_address_group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressGroup:
+    id: str
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,7 @@ class Topology:
     floating_ips: tuple[FloatingIp, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     rules: tuple[Rule, ...] = ()
+    address_groups: tuple[AddressGroup, ...] = ()
     gateway_hosts: tuple[str, ...] = ()
     """Chassis that may carry routers' gateways."""
 
@@ -112,3 +125,10 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 METADATA = "network:distributed"
+DOMAIN = "openstacklocal"
+"""What names of ports end with where nobody chose another domain."""
+
+PROTOCOLS = {"ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2, "ipip": 4,
+             "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43,
+             "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112}  # fmt: skip
+"""IP protocol numbers by the API's names."""

@@ -6,7 +6,8 @@ from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
 
 _READER = f"{ADMIN} or role:reader"
 _MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
-_NAMES = ("network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule")
+_NAMES = ("network", "subnet", "subnetpool", "address_scope", "address_group", "port", "router", "floatingip",
+          "security_group", "security_group_rule", "rbac_policy")  # fmt: skip
 
 RULES = (
     *(Rule(f"get_{name}", _READER) for name in _NAMES),
@@ -16,6 +17,13 @@ RULES = (
     Rule("get_extension", ANY_TOKEN),
     Rule("get_availability_zone", _READER),
     Rule("get_agent", ADMIN),
+    Rule("get_default_security_group_rule", ANY_TOKEN),
+    Rule("create_default_security_group_rule", ADMIN),
+    Rule("delete_default_security_group_rule", ADMIN),
+    Rule("get_auto_allocated_topology", _MEMBER),
+    Rule("delete_auto_allocated_topology", _MEMBER),
+    Rule("get_floatingip_pool", _READER),
+    Rule("get_service_provider", _READER),
     Rule("get_quota", f"{ADMIN} or (role:reader and project_id:%(project_id)s)"),
     Rule("update_quota", ADMIN),
     Rule("delete_quota", ADMIN),

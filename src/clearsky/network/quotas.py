@@ -16,11 +16,14 @@ from clearsky.network.model import METADATA
 RESOURCES: dict[str, tuple[Table, str]] = {
     "network": (t.networks, "networks"),
     "subnet": (t.subnets, "subnets"),
+    "subnetpool": (t.subnetpools, "subnet_pools"),
     "port": (t.ports, "ports"),
     "router": (t.routers, "routers"),
     "floatingip": (t.floating_ips, "floating_ips"),
     "security_group": (t.security_groups, "security_groups"),
     "security_group_rule": (t.rules, "security_group_rules"),
+    "address_group": (t.address_groups, "address_groups"),
+    "rbac_policy": (t.rbac, "rbac_policies"),
 }
 DATAPATH_CAP = 4095
 """Networks and routers together that VXLAN's 12 bits can tell apart in OVN."""

@@ -134,7 +134,8 @@ def _automatic(c: Connection, project_id: str, *, explicit: bool) -> list[PortRe
     n = t.networks.c
     own = [row.id for row in c.execute(select(n.id).where(n.project_id == project_id, n.external.is_(False)))]
     if not own:
-        own = [row.id for row in c.execute(select(n.id).where(n.shared, n.external.is_(False)))]
+        granted = store.granted(project_id, store.SHARED)
+        own = [row.id for row in c.execute(select(n.id).where(n.id.in_(granted), n.external.is_(False)))]
     with_subnets = {row.network_id for row in store.subnets_on(c, own)}
     usable = [id for id in own if id in with_subnets]
     if len(usable) > 1:
@@ -161,7 +162,7 @@ def _check(c: Connection, scope: str | None, request: PortRequest, count: int) -
         network = store.get(c, t.networks, scope, request.network_id or "")
     except NotFound as error:
         raise Invalid(f"Network {request.network_id} could not be found.") from error
-    if network.external and scope is not None:
+    if scope is not None and network.project_id != scope and not store.shared_with(c, [network.id], scope):
         raise Invalid(f"Network {network.id} is external: it is for routers and floating IPs.")
     subnets = store.subnets_on(c, [network.id])
     if not subnets and network.port_security_enabled:

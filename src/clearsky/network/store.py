@@ -8,7 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from clearsky.errors import NotFound
 from clearsky.network import tables as t
@@ -17,27 +30,56 @@ from clearsky.work.queue import enqueue
 KINDS = {
     t.networks: ("Network", "NetworkNotFound"),
     t.subnets: ("Subnet", "SubnetNotFound"),
+    t.subnetpools: ("Subnet pool", "SubnetPoolNotFound"),
+    t.address_scopes: ("Address scope", "AddressScopeNotFound"),
+    t.address_groups: ("Address group", "AddressGroupNotFound"),
     t.ports: ("Port", "PortNotFound"),
     t.routers: ("Router", "RouterNotFound"),
     t.floating_ips: ("Floating IP", "FloatingIPNotFound"),
     t.security_groups: ("Security group", "SecurityGroupNotFound"),
     t.rules: ("Security group rule", "SecurityGroupRuleNotFound"),
+    t.default_rules: ("Default security group rule", "DefaultSecurityGroupRuleNotFound"),
+    t.rbac: ("RBAC policy", "RbacPolicyNotFound"),
 }
+SHARED, EXTERNAL = "access_as_shared", "access_as_external"
+EVERYBODY = "*"
+_SHARABLE = (t.address_scopes, t.address_groups, t.security_groups, t.subnetpools)
+
+
+def granted(scope: str | None, *actions: str) -> Select[tuple[str]]:
+    """Return the ids of objects that a project may use by somebody's grant."""
+    r = t.rbac.c
+    return select(r.object_id).where(r.action.in_(actions), r.target_project.in_((scope or "", EVERYBODY)))
 
 
 def visible(table: Table, scope: str | None) -> ColumnElement[bool]:
     """The rows that a project may see; None sees everything."""
-    if scope is None:
-        return table.c.id.is_not(None)
+    if scope is None or "project_id" not in table.c:
+        return true()
     mine: ColumnElement[bool] = table.c.project_id == scope
-    n = t.networks.c
+    n, g = t.networks.c, t.security_groups.c
     if table is t.networks:
-        return or_(mine, n.shared, n.external)
+        return or_(mine, n.id.in_(granted(scope, SHARED, EXTERNAL)))
     if table is t.subnets:
-        return or_(mine, table.c.network_id.in_(select(n.id).where(or_(n.shared, n.project_id == scope))))
+        on_mine = table.c.network_id.in_(select(n.id).where(n.project_id == scope))
+        return or_(mine, on_mine, table.c.network_id.in_(granted(scope, SHARED, EXTERNAL)))
     if table is t.ports:
         return or_(mine, table.c.network_id.in_(select(n.id).where(n.project_id == scope)))
+    if table in _SHARABLE:
+        return or_(mine, table.c.id.in_(granted(scope, SHARED)))
+    if table is t.rules:
+        on_mine = table.c.security_group_id.in_(select(g.id).where(g.project_id == scope))
+        return or_(mine, on_mine, table.c.security_group_id.in_(granted(scope, SHARED)))
     return mine
+
+
+def shared_with(c: Connection, ids: Iterable[str], project_id: str | None) -> set[str]:
+    """Return which of these objects a project (and so perhaps every project) was granted."""
+    wanted = list(ids)
+    if not wanted:
+        return set()
+    query = granted(project_id, SHARED).where(t.rbac.c.object_id.in_(wanted))
+    return {str(id) for id in c.execute(query).scalars()}
 
 
 def get(c: Connection, table: Table, scope: str | None, id: str) -> Any:
@@ -46,6 +88,14 @@ def get(c: Connection, table: Table, scope: str | None, id: str) -> Any:
     if row is None:
         what, kind = KINDS[table]
         raise NotFound(f"{what} {id} could not be found.", kind=kind)
+    return row
+
+
+def usable_network(c: Connection, scope: str | None, id: str) -> Any:
+    """Return a network that a project may put ports on: its own, or one that is shared with it."""
+    row = get(c, t.networks, scope, id)
+    if scope is not None and row.project_id != scope and not shared_with(c, [id], scope):
+        raise NotFound(f"Network {id} could not be found.", kind="NetworkNotFound")
     return row
 
 
@@ -68,7 +118,25 @@ def change(c: Connection, table: Table, id: str, values: dict[str, Any]) -> Any:
 
 
 def remove(c: Connection, table: Table, id: str) -> None:
+    """Remove a row with what was granted of it."""
+    c.execute(delete(t.rbac).where(t.rbac.c.object_id == id))
     c.execute(delete(table).where(table.c.id == id))
+
+
+def grant(c: Connection, row: Any, object_type: str, action: str, target: str) -> Any:
+    """Let a project (or everybody) use an object; again is harmless."""
+    r = t.rbac.c
+    key = {"object_id": row.id, "action": action, "target_project": target}
+    query = select(t.rbac).where(*(r[name] == value for name, value in key.items()))
+    if found := c.execute(query).first():
+        return found
+    values = key | {"id": str(uuid.uuid4()), "project_id": row.project_id, "object_type": object_type}
+    return c.execute(insert(t.rbac).values(**values).returning(t.rbac)).one()
+
+
+def revoke(c: Connection, id: str, action: str, target: str) -> None:
+    r = t.rbac.c
+    c.execute(delete(t.rbac).where(r.object_id == id, r.action == action, r.target_project == target))
 
 
 def count(c: Connection, table: Table, where: ColumnElement[bool]) -> int:
@@ -89,6 +157,17 @@ def addresses_of(c: Connection, port_ids: Iterable[str]) -> dict[str, list[Any]]
     )
     found: dict[str, list[Any]] = defaultdict(list)
     for row in c.execute(query):
+        found[row.port_id].append(row)
+    return found
+
+
+def addresses_with_domains(c: Connection, port_ids: Iterable[str]) -> dict[str, list[Any]]:
+    """Do the same, with the domain of each address's network."""
+    a, s, n = t.addresses, t.subnets, t.networks
+    joined = a.join(s, a.c.subnet_id == s.c.id).join(n, s.c.network_id == n.c.id)
+    query = select(a, n.c.dns_domain).select_from(joined).where(a.c.port_id.in_(list(port_ids)))
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in c.execute(query.order_by(a.c.position)):
         found[row.port_id].append(row)
     return found
 

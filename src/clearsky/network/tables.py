@@ -28,7 +28,6 @@ networks = Table(
     metadata,
     *_standard(),
     Column("admin_state_up", Boolean, nullable=False, default=True),
-    Column("shared", Boolean, nullable=False, default=False),
     Column("external", Boolean, nullable=False, default=False),
     Column("is_default", Boolean, nullable=False, default=False),
     Column("mtu", Integer, nullable=False),
@@ -37,7 +36,10 @@ networks = Table(
     Column("network_type", String(16), nullable=False),
     Column("physical_network", String(64)),
     Column("segmentation_id", Integer),
+    Column("vlan_transparent", Boolean, nullable=False, default=False),
+    Column("availability_zone_hints", Json, nullable=False, default=list),
 )
+"""`external` says that some project may plug routers in; who may see and use a network is in `rbac`."""
 
 subnets = Table(
     "subnets",
@@ -53,7 +55,51 @@ subnets = Table(
     Column("allocation_pools", Json, nullable=False),
     Column("dns_nameservers", Json, nullable=False, default=list),
     Column("host_routes", Json, nullable=False, default=list),
+    Column("service_types", Json, nullable=False, default=list),
+    Column("subnetpool_id", String(36), index=True),
+    Column("dns_publish_fixed_ip", Boolean, nullable=False, default=False),
 )
+
+subnetpools = Table(
+    "subnetpools",
+    metadata,
+    *_standard(),
+    Column("ip_version", Integer, nullable=False),
+    Column("prefixes", Json, nullable=False),
+    Column("default_prefixlen", Integer, nullable=False),
+    Column("min_prefixlen", Integer, nullable=False),
+    Column("max_prefixlen", Integer, nullable=False),
+    Column("default_quota", BigInteger),
+    Column("is_default", Boolean, nullable=False, default=False),
+    Column("address_scope_id", String(36), index=True),
+)
+
+address_scopes = Table(
+    "address_scopes",
+    metadata,
+    *_standard(),
+    Column("ip_version", Integer, nullable=False),
+)
+
+address_groups = Table(
+    "address_groups",
+    metadata,
+    *_standard(),
+    Column("addresses", Json, nullable=False, default=list),
+)
+
+rbac = Table(
+    "network_rbac",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(64), nullable=False, index=True),
+    Column("object_type", String(32), nullable=False),
+    Column("object_id", String(36), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("target_project", String(64), nullable=False, index=True),
+    UniqueConstraint("object_id", "action", "target_project"),
+)
+"""Who else than its owner may use an object; the target `*` is every project."""
 
 ports = Table(
     "ports",
@@ -73,6 +119,9 @@ ports = Table(
     Column("vnic_type", String(20), nullable=False, default="normal"),
     Column("binding_profile", Json, nullable=False, default=dict),
     Column("made_by_compute", Boolean, nullable=False, default=False),
+    Column("dns_name", String(255), nullable=False, default=""),
+    Column("dns_domain", String(255), nullable=False, default=""),
+    Column("data_plane_status", String(16)),
     UniqueConstraint("network_id", "mac_address"),
 )
 """`up` is what the network engine says; `device_index` orders the ports of one server."""
@@ -102,6 +151,7 @@ routers = Table(
     Column("enable_snat", Boolean, nullable=False, default=True),
     Column("gateway_port_id", String(36)),
     Column("routes", Json, nullable=False, default=list),
+    Column("availability_zone_hints", Json, nullable=False, default=list),
 )
 
 floating_ips = Table(
@@ -114,6 +164,8 @@ floating_ips = Table(
     Column("port_id", String(36), index=True),
     Column("fixed_ip_address", String(64)),
     Column("router_id", String(36)),
+    Column("dns_name", String(255), nullable=False, default=""),
+    Column("dns_domain", String(255), nullable=False, default=""),
 )
 
 security_groups = Table(
@@ -136,6 +188,34 @@ rules = Table(
     Column("port_range_max", Integer),
     Column("remote_ip_prefix", String(64)),
     Column("remote_group_id", String(36)),
+    Column("remote_address_group_id", String(36)),
+)
+
+default_rules = Table(
+    "security_group_default_rules",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("description", String(255), nullable=False, default=""),
+    Column("created_at", Timestamp, nullable=False),
+    Column("direction", String(7), nullable=False),
+    Column("ethertype", String(4), nullable=False),
+    Column("protocol", String(40)),
+    Column("port_range_min", Integer),
+    Column("port_range_max", Integer),
+    Column("remote_ip_prefix", String(64)),
+    Column("remote_group_id", String(36)),
+    Column("remote_address_group_id", String(36)),
+    Column("used_in_default_sg", Boolean, nullable=False, default=False),
+    Column("used_in_non_default_sg", Boolean, nullable=False, default=True),
+)
+"""What a new security group begins with; the remote group `PARENT` is the new group itself."""
+
+auto_topologies = Table(
+    "auto_allocated_topologies",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("network_id", String(36), nullable=False),
+    Column("router_id", String(36), nullable=False),
 )
 
 quotas = Table(

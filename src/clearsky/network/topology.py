@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from clearsky.network import tables as t
 from clearsky.network.model import (
+    AddressGroup,
     FixedIp,
     FloatingIp,
     Network,
@@ -28,10 +29,11 @@ def load(c: Connection, gateway_hosts: tuple[str, ...]) -> Topology:
     groups: dict[str, list[str]] = {}
     for row in c.execute(select(t.port_groups)):
         groups.setdefault(row.port_id, []).append(row.security_group_id)
-    f = t.floating_ips.c
+    f, pool = t.floating_ips.c, t.subnetpools.c
+    scopes = {row.id: row.address_scope_id for row in c.execute(select(pool.id, pool.address_scope_id))}
     return Topology(
         networks=tuple(_pick(Network, row) for row in c.execute(select(t.networks))),
-        subnets=tuple(_subnet(row) for row in c.execute(select(t.subnets))),
+        subnets=tuple(_subnet(row, scopes.get(row.subnetpool_id)) for row in c.execute(select(t.subnets))),
         ports=tuple(
             _port(row, fixed.get(row.id, []), groups.get(row.id, [])) for row in c.execute(select(t.ports))
         ),
@@ -44,6 +46,9 @@ def load(c: Connection, gateway_hosts: tuple[str, ...]) -> Topology:
         ),
         security_groups=tuple(_pick(SecurityGroup, row) for row in c.execute(select(t.security_groups))),
         rules=tuple(_pick(Rule, row) for row in c.execute(select(t.rules))),
+        address_groups=tuple(
+            AddressGroup(row.id, tuple(row.addresses)) for row in c.execute(select(t.address_groups))
+        ),
         gateway_hosts=gateway_hosts,
     )
 
@@ -52,7 +57,7 @@ def _pick(kind: Any, row: Any) -> Any:
     return kind(**{name: getattr(row, name) for name in kind.__slots__})
 
 
-def _subnet(row: Any) -> Subnet:
+def _subnet(row: Any, address_scope_id: str | None) -> Subnet:
     return Subnet(
         id=row.id,
         network_id=row.network_id,
@@ -64,6 +69,7 @@ def _subnet(row: Any) -> Subnet:
         ipv6_address_mode=row.ipv6_address_mode,
         dns_nameservers=tuple(row.dns_nameservers),
         host_routes=tuple((item["destination"], item["nexthop"]) for item in row.host_routes),
+        address_scope_id=address_scope_id,
     )
 
 
@@ -88,6 +94,8 @@ def _port(row: Any, fixed: list[FixedIp], groups: list[str]) -> Port:
             (item["opt_name"], str(item["opt_value"]), int(item.get("ip_version", 4)))
             for item in row.extra_dhcp_opts
         ),
+        dns_name=row.dns_name,
+        dns_domain=row.dns_domain,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clearsky.network.model import FixedIp, Network, Port, Rule, Subnet, Topology
-from clearsky.network.ovn.translate import match_of, translate
+from clearsky.network.ovn.translate import translate
+from clearsky.network.ovn.translate.security import match_of
 
 
 def _rule(**more):

@@ -6,16 +6,33 @@ from clearsky.api import faults
 from clearsky.api.routing import Service
 from clearsky.errors import ClearskyError, QuotaExceeded
 from clearsky.network.api import (
+    address_groups,
+    agents,
+    auto_topology,
+    availability,
+    default_rules,
     discovery,
     floating_ips,
     networks,
     ports,
     quotas,
+    rbac,
+    router_interfaces,
     routers,
+    security_group_rules,
     security_groups,
+    subnetpools,
     subnets,
+    tags,
+    zones,
 )
 from clearsky.network.policy import RULES
+
+_ROOMS = (
+    discovery, zones, agents, networks, subnets, subnetpools, ports, routers, router_interfaces, floating_ips,
+    security_groups, security_group_rules, default_rules, address_groups, rbac, availability, auto_topology, quotas,
+    tags,
+)  # fmt: skip
 
 
 def _status(error: ClearskyError) -> int:
@@ -25,11 +42,7 @@ def _status(error: ClearskyError) -> int:
 SERVICE = Service(
     name="network",
     prefix="/network",
-    routes=tuple(
-        route
-        for room in (discovery, networks, subnets, ports, routers, floating_ips, security_groups, quotas)
-        for route in room.routes.all
-    ),
+    routes=tuple(route for room in _ROOMS for route in room.routes.all),
     rules=RULES,
     fault=faults.network,
     type="network",

@@ -1,52 +1,92 @@
-"""Version documents, extensions, availability zones, agents."""
+"""Version documents, the list of resources, extensions."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
-
-from sqlalchemy import select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import PUBLIC, Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import NotFound
-from clearsky.network import tables as t
 
 routes = Routes()
-ZONE = "nova"
 EXTENSIONS = {
-    "availability_zone": "Availability Zone",
+    "address-group": "Address group",
+    "address-scope": "Address scope",
+    "agent": "agent",
     "allowed-address-pairs": "Allowed Address Pairs",
+    "allowed-address-pairs-atomic": "Allowed Address Pairs Atomic",
+    "auto-allocated-topology": "Auto Allocated Topology Services",
+    "availability_zone": "Availability Zone",
     "binding": "Port Binding",
-    "external-net": "Neutron external network",
+    "data-plane-status": "Data plane status",
+    "default-subnetpools": "Default Subnetpools",
+    "dns-domain-ports": "dns_domain for ports",
+    "dns-integration": "DNS Integration",
+    "empty-string-filtering": "Empty String Filtering Extension",
     "ext-gw-mode": "Neutron L3 Configurable external gateway mode",
+    "external-net": "Neutron external network",
     "extra_dhcp_opt": "Neutron Extra DHCP options",
     "extraroute": "Neutron Extra Route",
+    "extraroute-atomic": "Atomically add/remove extra routes",
+    "filter-validation": "Filter parameters validation",
+    "fip-port-details": "Floating IP Port Details Extension",
+    "floatingip-pools": "Floating IP Pools Extension",
+    "ip-substring-filtering": "IP address substring filtering",
+    "ip_allocation": "IP Allocation",
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
+    "network-ip-availability": "Network IP Availability",
     "network_availability_zone": "Network Availability Zone",
     "pagination": "Pagination support",
+    "port-mac-address-regenerate": "Neutron Port MAC address regenerate",
     "port-security": "Port Security",
+    "port-security-groups-filtering": "Port filtering on security groups",
     "project-id": "project_id field enabled",
     "provider": "Provider Network",
     "quotas": "Quota management support",
     "quota_details": "Quota details management support",
+    "rbac-address-group": "Add address_group type to RBAC",
+    "rbac-address-scope": "Address scope RBAC",
+    "rbac-policies": "RBAC Policies",
+    "rbac-security-groups": "Security group RBAC",
+    "rbac-subnetpool": "RBAC for subnet pools",
     "revision-if-match": "If-Match constraints based on revision_number",
     "router": "Neutron L3 Router",
     "router_availability_zone": "Router Availability Zone",
     "security-group": "security-group",
-    "stateful-security-group": "Stateful security group",
+    "security-groups-default-rules": "Default rules for security groups",
+    "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
+    "security-groups-remote-address-group": "Remote address group id field for security group rules",
+    "security-groups-rules-belongs-to-default-sg": "Security group rules belongs to the default security group",
+    "security-groups-shared-filtering": "Security group filtering on the shared field",
+    "service-type": "Neutron Service Type Management",
     "sorting": "Sorting support",
     "standard-attr-description": "standard-attr-description",
     "standard-attr-revisions": "Resource revision numbers",
     "standard-attr-tag": "Tag support for resources with standard attribute",
     "standard-attr-timestamp": "Resource timestamps",
+    "stateful-security-group": "Stateful security group",
+    "subnet-dns-publish-fixed-ip": "Subnet DNS publish fixed IP",
+    "subnet-external-network": "Subnet belongs to an external network",
+    "subnet-service-types": "Subnet service types",
+    "subnet_allocation": "Subnet Allocation",
+    "subnet_onboard": "Subnet Onboard",
+    "subnetpool-prefix-ops": "Subnet Pool Prefix Operations",
+    "tag-creation": "Tag creation with the resource",
+    "tag-ports-during-bulk-creation": "Tag Ports During Bulk Creation",
+    "vlan-transparent": "Vlantransparent",
 }
+"""What really works, and nothing else: clients decide by this list."""
+_COLLECTIONS = (
+    "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
+    "security-group-rules", "default-security-group-rules", "address-groups", "address-scopes", "rbac-policies",
+    "quotas", "extensions", "agents", "availability_zones", "network-ip-availabilities", "service-providers",
+)  # fmt: skip
 _EXTENSION = {"type": "object", "required": ["alias", "name", "description", "updated", "links"]}
 _LIST = {
     name: Schema({"type": "object", "properties": {name: {"type": "array"}}, "required": [name]})
-    for name in ("extensions", "availability_zones", "agents", "resources")
+    for name in ("extensions", "resources")
 }
 
 
@@ -60,17 +100,19 @@ def list_versions(call: Call) -> Reply:
 @routes.get("/v2.0", rule="get_extension", response=_LIST["resources"])
 def list_resources(call: Call) -> Reply:
     """List the collections of the API."""
-    names = ("networks", "subnets", "ports", "routers", "floatingips", "security-groups", "security-group-rules",
-             "quotas", "extensions", "agents", "availability_zones")  # fmt: skip
     found = [
         {
-            "name": name.rstrip("s"),
+            "name": _singular(name),
             "collection": name,
             "links": [{"rel": "self", "href": f"{call.base_url}/v2.0/{name}"}],
         }
-        for name in names
+        for name in _COLLECTIONS
     ]
     return Reply({"resources": found})
+
+
+def _singular(name: str) -> str:
+    return name[:-3] + "y" if name.endswith("ies") else name.removesuffix("s")
 
 
 def _extension(alias: str) -> dict[str, Any]:
@@ -101,32 +143,3 @@ def show_extension(call: Call) -> Reply:
     if alias not in EXTENSIONS:
         raise NotFound(f"Extension with alias {alias} does not exist", kind="HTTPNotFound")
     return Reply({"extension": _extension(alias)})
-
-
-@routes.get("/v2.0/availability_zones", rule="get_availability_zone", response=_LIST["availability_zones"])
-def list_zones(call: Call) -> Reply:
-    """List the availability zones of networks and routers: one."""
-    zones = [{"name": ZONE, "resource": resource, "state": "available"} for resource in ("network", "router")]
-    return Reply({"availability_zones": zones})
-
-
-@routes.get("/v2.0/agents", rule="get_agent", response=_LIST["agents"])
-def list_agents(call: Call) -> Reply:
-    """List what carries the networks, and whether it has answered lately."""
-    with call.house.db.read() as c:
-        row = c.execute(select(t.observed).where(t.observed.c.name == "engine")).first()
-    host = call.house.config.host
-    alive = row is not None and time.time() - row.seen_at < 150
-    agent: dict[str, Any] = {
-        "id": host,
-        "agent_type": "OVN Controller Gateway agent",
-        "binary": "ovn-controller",
-        "host": host,
-        "alive": alive,
-        "admin_state_up": True,
-        "availability_zone": ZONE,
-        "topic": "",
-        "configurations": {},
-        "description": "",
-    }
-    return Reply({"agents": [agent] if row is not None else []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
@@ -20,7 +20,9 @@ _CREATE = _UPDATE | {
     "floating_network_id": kit.UUID,
     "floating_ip_address": {"type": ["string", "null"], "maxLength": 64},
     "subnet_id": kit.OPTIONAL_UUID,
-}
+    "dns_name": {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$"},
+    "dns_domain": kit.DOMAIN,
+}  # fmt: skip
 
 
 def view(c: Connection, rows: list[Any], _call: Call) -> list[dict[str, Any]]:
@@ -44,13 +46,30 @@ def _one(row: Any, port: Any) -> dict[str, Any]:
         "router_id": row.router_id,
         "status": "ACTIVE" if row.port_id else "DOWN",
         "port_details": details,
+        "dns_name": row.dns_name,
+        "dns_domain": row.dns_domain,
     }
     del shown["name"]
     return shown
 
 
+def _with_status(values: list[str]) -> Any:
+    f, wanted = t.floating_ips.c.port_id, set(values)
+    return or_(
+        *(f.is_not(None) if value == "ACTIVE" else f.is_(None) for value in wanted & {"ACTIVE", "DOWN"})
+    )
+
+
 FLOATING = kit.Resource(
-    "floatingip", "floatingips", t.floating_ips, view, _CREATE, _UPDATE, required=("floating_network_id",)
+    "floatingip",
+    "floatingips",
+    t.floating_ips,
+    view,
+    _CREATE,
+    _UPDATE,
+    required=("floating_network_id",),
+    words=("description",),
+    clauses={"status": _with_status},
 )
 _SHOWN = FLOATING.shown()
 
@@ -137,6 +156,8 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         "floating_network_id": network.id,
         "floating_ip_address": own[0].ip_address,
         "floating_port_id": port.id,
+        "dns_name": body.get("dns_name", ""),
+        "dns_domain": body.get("dns_domain", ""),
     }
     row = store.create(c, t.floating_ips, columns)
     store.change(c, t.ports, port.id, {"device_id": row.id})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, select, update
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.schema import Schema
@@ -24,6 +24,12 @@ FLAG = {
     "type": ["boolean", "string", "integer"],
     "enum": [True, False, "true", "false", "True", "False", 0, 1],
 }
+DOMAIN = {
+    "type": "string",
+    "maxLength": 255,
+    "pattern": "^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.?)?$",
+}
+"""A DNS name, with or without the dot at its end, or nothing."""
 PROJECT = {"type": ["string", "null"], "maxLength": 64}
 ROUTES = {
     "type": "array",
@@ -35,7 +41,13 @@ ROUTES = {
         "additionalProperties": False,
     },
 }
-_OWN = {"name": TEXT, "description": TEXT, "project_id": PROJECT, "tenant_id": PROJECT}
+TAGS = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 255},
+    "uniqueItems": True,
+    "maxItems": 50,
+}
+_OWNER = {"project_id": PROJECT, "tenant_id": PROJECT}
 
 
 def truth(value: Any) -> bool:
@@ -59,10 +71,19 @@ class Resource:
     required: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     """Attribute -> column, where they differ and can be filtered by."""
+    words: tuple[str, ...] = ("name", "description")
+    """What it is called by."""
+    object_type: str = ""
+    """Its name in RBAC policies, where it can be shared."""
+    derived: tuple[str, ...] = ()
+    """Attributes without a column that can be filtered by, after the view has made them."""
+    clauses: dict[str, Callable[[list[str]], Any]] = field(default_factory=dict)
+    """Filters that are conditions of their own: values -> condition."""
 
     def creation(self) -> Schema:
         """A body with one, or with a list of them."""
-        one = self._body(_OWN | self.create, self.required)
+        tags = {"tags": TAGS} if "tags" in self.table.c else {}
+        one = self._body(tags | _OWNER | dict.fromkeys(self.words, TEXT) | self.create, self.required)
         several = {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}
         single = {"properties": {self.name: one}, "required": [self.name], "additionalProperties": False}
         bulk = {
@@ -73,7 +94,7 @@ class Resource:
         return Schema({"type": "object", "if": {"required": [self.plural]}, "then": bulk, "else": single})
 
     def changing(self) -> Schema:
-        body = self._body({"name": TEXT, "description": TEXT} | self.update, ())
+        body = self._body(dict.fromkeys(self.words, TEXT) | self.update, ())
         return Schema(
             {
                 "type": "object",
@@ -114,6 +135,19 @@ def standard(row: Any) -> dict[str, Any]:
         "updated_at": iso(row.updated_at),
         "revision_number": row.revision_number,
     }
+
+
+def shared(c: Connection, rows: list[Any], call: Call) -> set[str]:
+    """Return which of these are shared with the caller's project, by a grant to it or to everybody."""
+    return store.shared_with(c, [row.id for row in rows], call.caller.project_id)
+
+
+def share(c: Connection, resource: Resource, row: Any, wanted: Any) -> None:
+    """Let everybody use the object, or nobody by that right any more."""
+    if truth(wanted):
+        store.grant(c, row, resource.object_type, store.SHARED, store.EVERYBODY)
+    else:
+        store.revoke(c, row.id, store.SHARED, store.EVERYBODY)
 
 
 def owner_of(call: Call, body: dict[str, Any]) -> str:
@@ -159,11 +193,18 @@ def create_all(
     several = resource.plural in call.body
     bodies = call.body[resource.plural] if several else [call.body[resource.name]]
     with call.house.db.write() as c:
-        rows = [make(c, body) for body in bodies]
+        rows = [_tag(c, resource, make(c, body), body) for body in bodies]
         shown = resource.view(c, rows, call)
         if sync:
             store.sync(c, call.request_id)
     return Reply({resource.plural: shown} if several else {resource.name: shown[0]})
+
+
+def _tag(c: Connection, resource: Resource, row: Any, body: dict[str, Any]) -> Any:
+    if not body.get("tags"):
+        return row
+    statement = update(resource.table).where(resource.table.c.id == row.id).values(tags=body["tags"])
+    return c.execute(statement.returning(resource.table)).one()
 
 
 def show(resource: Resource, call: Call) -> Reply:
@@ -203,10 +244,16 @@ def listed(resource: Resource, call: Call, query: Select[Any] | None = None) -> 
             continue
         values = call.query.getlist(key)
         column = resource.aliases.get(key, "project_id" if key == "tenant_id" else key)
-        if column in table.c:
-            query = query.where(_matches(table.c[column], values))
-        else:
+        if key in resource.clauses:
+            query = query.where(resource.clauses[key](values))
+        elif key == "shared" and resource.object_type:
+            query = query.where(_shared(table, call, values))
+        elif column in table.c:
+            query = query.where(_matches(table.c[column], values, key))
+        elif key in resource.derived:
             later[key] = values
+        else:
+            raise Invalid(f"['{key}'] is invalid attribute for filtering", kind="HTTPBadRequest")
     reverse = call.query.get("page_reverse", "").lower() in ("1", "true")
     sort = _sort(resource, call, reverse)
     limit = limit_of(call.query.get("limit"), call.house.config.api.page_limit)
@@ -230,19 +277,31 @@ def listed(resource: Resource, call: Call, query: Select[Any] | None = None) -> 
     return Reply(body)
 
 
-def _matches(column: Any, values: list[str]) -> Any:
+def _shared(table: Table, call: Call, values: list[str]) -> Any:
+    condition = table.c.id.in_(store.granted(call.caller.project_id, store.SHARED))
+    return condition if values[0].lower() in ("1", "true", "yes") else ~condition
+
+
+def _matches(column: Any, values: list[str], name: str) -> Any:
     kind = column.type.python_type
     if kind is bool:
-        return column.in_([value.lower() in ("1", "true", "yes") for value in values])
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if unknown := [value for value in values if value.lower() not in words]:
+            raise Invalid(
+                f"Invalid input for {name}. Reason: '{unknown[0]}' cannot be converted to boolean.",
+                kind="HTTPBadRequest",
+            )
+        return column.in_([words[value.lower()] for value in values])
     if kind is int:
         return column.in_([int(value) for value in values if value.lstrip("-").isdigit() and len(value) < 18])
+    if column.nullable and "" in values:
+        return column.in_(values) | column.is_(None)
     return column.in_(values)
 
 
 def _later(item: dict[str, Any], filters: dict[str, list[str]]) -> bool:
-    """Filter by what is not a column; a name that no attribute has filters nothing, as upstream does."""
     for key, values in filters.items():
-        if key in item and str(item[key]).lower() not in [value.lower() for value in values]:
+        if str(item.get(key, "")).lower() not in [value.lower() for value in values]:
             return False
     return True
 

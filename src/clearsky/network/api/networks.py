@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
 from clearsky.network import quotas, store
 from clearsky.network import tables as t
-from clearsky.network.api import kit
-from clearsky.network.api.discovery import ZONE
-from clearsky.network.model import METADATA
+from clearsky.network.api import kit, rbac, zones
+from clearsky.network.model import FLOATING_IP, METADATA
 
 routes = Routes()
-OVERHEAD = {"vxlan": 50, "geneve": 58, "flat": 0}
+OVERHEAD = {"vxlan": 50, "geneve": 58, "flat": 0, "vlan": 0}
 """Bytes that the encapsulation takes from the underlay's MTU (IPv4 outside)."""
 _ADMIN = ("shared", "router:external", "provider:network_type", "provider:physical_network",
           "provider:segmentation_id", "is_default")  # fmt: skip
@@ -27,39 +26,48 @@ _CREATE = {
     "is_default": kit.FLAG,
     "mtu": {"type": "integer", "minimum": 0, "maximum": 65535},
     "port_security_enabled": kit.FLAG,
-    "availability_zone_hints": {"type": "array", "items": kit.TEXT, "maxItems": 10},
-    "provider:network_type": {"enum": ["flat", "vxlan", "geneve"]},
+    "dns_domain": kit.DOMAIN,
+    "vlan_transparent": {"type": ["boolean", "null"]},
+    "availability_zone_hints": zones.HINTS,
+    "provider:network_type": {"enum": ["flat", "vlan", "vxlan", "geneve"]},
     "provider:physical_network": {"type": ["string", "null"], "maxLength": 64},
-    "provider:segmentation_id": {"type": ["integer", "null"]},
+    "provider:segmentation_id": {"type": ["integer", "string", "null"], "pattern": "^[0-9]{1,8}$"},
 }
 _UPDATE = {
     name: _CREATE[name]
-    for name in ("admin_state_up", "shared", "router:external", "is_default", "mtu", "port_security_enabled")
-}
+    for name in ("admin_state_up", "shared", "router:external", "is_default", "mtu", "port_security_enabled",
+                 "dns_domain")
+}  # fmt: skip
 
 
 def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
-    subnets: dict[str, list[str]] = {}
-    for subnet in store.subnets_on(c, [row.id for row in rows]):
-        subnets.setdefault(subnet.network_id, []).append(subnet.id)
-    admin = call.may("network:admin_attributes")
-    return [_one(row, subnets.get(row.id, []), admin) for row in rows]
+    ids = [row.id for row in rows]
+    s, p = t.subnets.c, t.subnetpools.c
+    query = select(s.id, s.network_id, s.ip_version, p.address_scope_id)
+    query = query.select_from(t.subnets.outerjoin(t.subnetpools, s.subnetpool_id == p.id))
+    subnets: dict[str, list[Any]] = {}
+    for subnet in c.execute(query.where(s.network_id.in_(ids)).order_by(s.created_at, s.id)):
+        subnets.setdefault(subnet.network_id, []).append(subnet)
+    shared, admin = kit.shared(c, rows, call), call.may("network:admin_attributes")
+    return [_one(row, subnets.get(row.id, []), admin) | {"shared": row.id in shared} for row in rows]
 
 
-def _one(row: Any, subnets: list[str], admin: bool) -> dict[str, Any]:
+def _one(row: Any, subnets: list[Any], admin: bool) -> dict[str, Any]:
+    scopes = {subnet.ip_version: subnet.address_scope_id for subnet in subnets}
     shown = kit.standard(row) | {
         "admin_state_up": row.admin_state_up,
         "status": "ACTIVE",
-        "subnets": subnets,
-        "shared": row.shared,
+        "subnets": [subnet.id for subnet in subnets],
         "router:external": row.external,
         "is_default": row.is_default,
         "mtu": row.mtu,
         "port_security_enabled": row.port_security_enabled,
-        "availability_zone_hints": [],
-        "availability_zones": [ZONE] if subnets else [],
-        "ipv4_address_scope": None,
-        "ipv6_address_scope": None,
+        "dns_domain": row.dns_domain,
+        "vlan_transparent": row.vlan_transparent,
+        "availability_zone_hints": row.availability_zone_hints,
+        "availability_zones": [zones.ZONE] if subnets else [],
+        "ipv4_address_scope": scopes.get(4),
+        "ipv6_address_scope": scopes.get(6),
     }
     if admin:
         shown |= {
@@ -71,16 +79,19 @@ def _one(row: Any, subnets: list[str], admin: bool) -> dict[str, Any]:
 
 
 NETWORK = kit.Resource(
-    "network", "networks", t.networks, view, _CREATE, _UPDATE,
+    "network", "networks", t.networks, view, _CREATE, _UPDATE, object_type="network",
     aliases={"router:external": "external", "provider:network_type": "network_type",
              "provider:physical_network": "physical_network", "provider:segmentation_id": "segmentation_id"},
+    derived=("status", "subnets", "ipv4_address_scope", "ipv6_address_scope"),
 )  # fmt: skip
 _SHOWN = NETWORK.shown()
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
-    for name in ("admin_state_up", "shared", "is_default", "port_security_enabled"):
+    columns: dict[str, Any] = {
+        name: body[name] for name in ("name", "description", "dns_domain") if name in body
+    }
+    for name in ("admin_state_up", "is_default", "port_security_enabled"):
         if name in body:
             columns[name] = kit.truth(body[name])
     if "router:external" in body:
@@ -88,63 +99,114 @@ def _columns(body: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
+def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     project_id = kit.owner_of(call, body)
     kit.only_admins(
         call,
         {name: body[name] for name in _ADMIN if name in body and body[name] not in (False, None)},
         *_ADMIN,
     )
+    zones.check_hints(body)
     quotas.check(c, call.house, project_id, "network")
     quotas.check_datapaths(c, call.house)
+    columns = _columns(body) | {"project_id": project_id} | _provider(c, call, body)
+    columns["availability_zone_hints"] = body.get("availability_zone_hints") or []
+    columns["vlan_transparent"] = bool(body.get("vlan_transparent"))
+    columns["mtu"] = _mtu(call, body, columns["network_type"])
+    _only_default(c, columns, "")
+    row = store.create(c, t.networks, columns)
+    if kit.truth(body.get("shared")):
+        kit.share(c, NETWORK, row, wanted=True)
+    if row.external:
+        store.grant(c, row, "network", store.EXTERNAL, store.EVERYBODY)
+    return row
+
+
+def _provider(c: Connection, call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """Return how the network is carried, checked against what this cloud has and what is taken."""
     settings = call.house.config.network
     kind = body.get("provider:network_type") or settings.encapsulation
-    columns = _columns(body) | {"project_id": project_id, "network_type": kind}
-    if kind == "flat":
-        physical = body.get("provider:physical_network")
+    physical, segment = body.get("provider:physical_network"), body.get("provider:segmentation_id")
+    n = t.networks.c
+    if kind in ("flat", "vlan"):
         if physical != settings.provider_name:
             raise Invalid(
                 f"provider:physical_network = {physical!r}: there is {settings.provider_name!r}",
                 kind="InvalidInput",
             )
-        if c.execute(select(t.networks.c.id).where(t.networks.c.physical_network == physical)).first():
+        same = select(n.id).where(n.physical_network == physical, n.network_type == kind)
+        columns = {"network_type": kind, "physical_network": physical}
+        if kind == "vlan":
+            return columns | {"segmentation_id": _vlan(c, physical, segment)}
+        if segment is not None:
+            raise Invalid("provider:segmentation_id: a flat network has none", kind="InvalidInput")
+        if c.execute(same).first():
             raise Conflict(
                 f"Unable to create the flat network. Physical network {physical} is in use.",
                 kind="FlatNetworkInUse",
             )
-        columns["physical_network"] = physical
-    elif kind != settings.encapsulation or body.get("provider:physical_network"):
+        return columns
+    if kind != settings.encapsulation or physical:
         raise Invalid(
             f"provider:network_type = {kind!r}: this cloud encapsulates with {settings.encapsulation}",
             kind="InvalidInput",
         )
-    else:
-        columns["segmentation_id"] = _segment(c, body.get("provider:segmentation_id"))
-    largest = settings.underlay_mtu - OVERHEAD[kind]
-    if body.get("mtu", 0) > largest:
-        raise Invalid(f"mtu = {body['mtu']}: at most {largest} fit the underlay", kind="InvalidInput")
-    if 0 < body.get("mtu", 0) < 68:
-        raise Invalid(f"mtu = {body['mtu']}: an IPv4 network carries at least 68", kind="InvalidInput")
-    return store.create(c, t.networks, columns | {"mtu": body.get("mtu") or largest})
+    return {"network_type": kind, "segmentation_id": _segment(c, kind, segment)}
 
 
-def _segment(c: Connection, wanted: int | None) -> int:
+def _vlan(c: Connection, physical: str, wanted: Any) -> int:
+    n = t.networks.c
+    query = select(n.segmentation_id).where(n.physical_network == physical, n.network_type == "vlan")
+    taken = set(c.execute(query).scalars())
+    if wanted is None:
+        free = next((number for number in range(1, 4095) if number not in taken), None)
+        if free is None:
+            raise Conflict(f"Every VLAN of {physical} is in use.", kind="NoNetworkAvailable")
+        return free
+    if not 1 <= int(wanted) <= 4094:
+        raise Invalid(
+            f"provider:segmentation_id = {wanted}: a VLAN is between 1 and 4094", kind="InvalidInput"
+        )
+    if int(wanted) in taken:
+        raise Conflict(
+            f"Unable to create the network. The VLAN {wanted} on physical network {physical} is in use.",
+            kind="VlanIdInUse",
+        )
+    return int(wanted)
+
+
+def _segment(c: Connection, kind: str, wanted: Any) -> int:
     n = t.networks.c.segmentation_id
+    mine = t.networks.c.network_type == kind
     if wanted is not None:
-        if not 1 <= wanted < 2**24:
+        if not 1 <= int(wanted) < 2**24:
             raise Invalid(
                 f"provider:segmentation_id = {wanted}: it is between 1 and {2**24 - 1}", kind="InvalidInput"
             )
-        if c.execute(select(n).where(n == wanted)).first():
-            raise Conflict(f"Segment {wanted} is in use by another network.", kind="VlanIdInUse")
-        return wanted
-    return int(c.execute(select(func.coalesce(func.max(n), 0))).scalar_one()) + 1
+        if c.execute(select(n).where(mine, n == int(wanted))).first():
+            raise Conflict(f"Segment {wanted} is in use by another network.", kind="TunnelIdInUse")
+        return int(wanted)
+    return int(c.execute(select(func.coalesce(func.max(n), 0)).where(mine)).scalar_one()) + 1
+
+
+def _mtu(call: Call, body: dict[str, Any], kind: str) -> int:
+    largest = call.house.config.network.underlay_mtu - OVERHEAD[kind]
+    wanted = body.get("mtu") or largest
+    if not 68 <= wanted <= largest:
+        raise Invalid(f"mtu = {wanted}: between 68 and {largest} fit the underlay", kind="InvalidInput")
+    return int(wanted)
+
+
+def _only_default(c: Connection, columns: dict[str, Any], id: str) -> None:
+    """Keep at most one default network: a new one takes the mark over, as upstream has it."""
+    if columns.get("is_default"):
+        c.execute(update(t.networks).where(t.networks.c.id != id).values(is_default=False))
 
 
 @routes.post("/v2.0/networks", rule="create_network", status=201, request=NETWORK.creation(), response=_SHOWN)
 def create_network(call: Call) -> Reply:
     """Create one network or several."""
-    return kit.create_all(NETWORK, call, lambda c, body: _create(call, c, body))
+    return kit.create_all(NETWORK, call, lambda c, body: create(call, c, body))
 
 
 @routes.get("/v2.0/networks", rule="get_network", response=_SHOWN)
@@ -167,50 +229,66 @@ def update_network(call: Call) -> Reply:
     with call.house.db.write() as c:
         row = kit.writable(c, NETWORK, call, "update", call.params["id"])
         columns = _columns(body)
-        if "mtu" in body:
-            largest = call.house.config.network.underlay_mtu - OVERHEAD[row.network_type]
-            if not 68 <= body["mtu"] <= largest:
-                raise Invalid(f"mtu = {body['mtu']}: between 68 and {largest}", kind="InvalidInput")
-            columns["mtu"] = body["mtu"]
-        if columns.get("external") is False and row.external:
-            _not_in_use(c, row)
-        if columns.get("shared") is False and row.shared:
-            p = t.ports.c
-            foreign = select(p.id).where(
-                p.network_id == row.id, p.project_id != row.project_id, p.project_id != ""
-            )
-            if c.execute(foreign).first():
-                raise Conflict(
-                    f"Unable to reconfigure sharing settings for network {row.id}. Other projects use it.",
-                    kind="InvalidSharedSetting",
-                )
+        if body.get("mtu"):
+            columns["mtu"] = _mtu(call, body, row.network_type)
+        _only_default(c, columns, row.id)
+        if "external" in columns:
+            _set_right(c, row, store.EXTERNAL, wanted=columns.pop("external"))
+        if "shared" in body:
+            _set_right(c, row, store.SHARED, wanted=kit.truth(body["shared"]))
         row = store.change(c, t.networks, row.id, columns)
         shown = view(c, [row], call)[0]
         store.sync(c, call.request_id)
     return Reply({"network": shown})
 
 
-def _not_in_use(c: Connection, row: Any) -> None:
-    if c.execute(select(t.routers.c.id).where(t.routers.c.external_network_id == row.id)).first():
-        raise Conflict(
-            f"External network {row.id} cannot be updated to be made non-external, since it has existing gateway ports.",
-            kind="ExternalNetworkInUse",
-        )
+def _set_right(c: Connection, row: Any, action: str, *, wanted: bool) -> None:
+    """Grant everybody a right on the network, or take it back where nobody makes use of it."""
+    r = t.rbac.c
+    query = select(t.rbac).where(
+        r.object_id == row.id, r.action == action, r.target_project == store.EVERYBODY
+    )
+    have = c.execute(query).first()
+    if wanted and have is None:
+        store.grant(c, row, "network", action, store.EVERYBODY)
+    elif not wanted and have is not None:
+        if user := rbac.in_use(c, have):
+            if action == store.EXTERNAL:
+                raise Conflict(
+                    f"External network {row.id} cannot be updated to be made non-external, since it has existing gateway ports: {user}.",
+                    kind="ExternalNetworkInUse",
+                )
+            raise Conflict(
+                f"Unable to reconfigure sharing settings for network {row.id}. Other projects use it: {user}.",
+                kind="InvalidSharedSetting",
+            )
+        store.revoke(c, row.id, action, store.EVERYBODY)
+    if action == store.EXTERNAL:
+        rbac.note_external(c, row.id)
 
 
 @routes.delete("/v2.0/networks/{id}", rule="delete_network")
 def delete_network(call: Call) -> Reply:
-    """Delete a network with its subnets; ports of users stand in the way."""
+    """Delete a network with its subnets and floating IPs that nobody uses; ports of users stand in the way."""
     with call.house.db.write() as c:
         row = kit.writable(c, NETWORK, call, "delete", call.params["id"])
         ports = store.ports_on(c, row.id)
-        blocking = [port for port in ports if port.device_owner != METADATA]
+        f = t.floating_ips.c
+        free = select(f.floating_port_id).where(f.floating_network_id == row.id, f.port_id.is_(None))
+        removable = set(c.execute(free).scalars())
+        blocking = [
+            port
+            for port in ports
+            if port.device_owner != METADATA
+            and not (port.device_owner == FLOATING_IP and port.id in removable)
+        ]
         if blocking:
             named = ", ".join(f"port {port.id} ({port.device_owner or 'unbound'})" for port in blocking[:10])
             raise Conflict(
                 f"Unable to complete operation on network {row.id}. There are one or more ports still in use on the network: {named}.",
                 kind="NetworkInUse",
             )
+        c.execute(t.floating_ips.delete().where(f.floating_network_id == row.id))
         for port in ports:
             store.remove_port(c, port.id)
         for subnet in store.subnets_on(c, [row.id]):

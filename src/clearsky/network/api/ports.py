@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, and_, delete, or_, select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
-from clearsky.errors import Conflict, Invalid, NotFound
+from clearsky.api.schema import Schema
+from clearsky.errors import Conflict, Invalid
 from clearsky.network import addressing, portmaking, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
-from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
+from clearsky.network.model import DOMAIN, ROUTER_GATEWAY, ROUTER_INTERFACE
+from clearsky.network.ovn import options
 
 routes = Routes()
 _MAC = {"type": "string", "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}
@@ -59,7 +60,7 @@ _UPDATE = {
     "device_id": kit.TEXT,
     "device_owner": kit.TEXT,
     "fixed_ips": _FIXED,
-    "mac_address": _MAC,
+    "mac_address": {"type": ["string", "null"], "pattern": _MAC["pattern"]},
     "security_groups": {"type": ["array", "null"], "items": kit.UUID, "maxItems": 50},
     "port_security_enabled": kit.FLAG,
     "allowed_address_pairs": _PAIRS,
@@ -67,15 +68,22 @@ _UPDATE = {
     "binding:host_id": {"type": ["string", "null"], "maxLength": 255},
     "binding:profile": {"type": ["object", "null"]},
     "binding:vnic_type": {"enum": ["normal"]},
-}
+    "dns_name": {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$"},
+    "dns_domain": kit.DOMAIN,
+    "data_plane_status": {"enum": ["ACTIVE", "DOWN", None]},
+}  # fmt: skip
 _CREATE = _UPDATE | {"network_id": kit.UUID}
 
 
 def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
-    addresses, groups = store.addresses_of(c, ids), store.groups_of(c, ids)
+    addresses, groups = store.addresses_with_domains(c, ids), store.groups_of(c, ids)
     admin = call.may("network:admin_attributes")
-    return [_one(row, addresses.get(row.id, []), groups.get(row.id, []), admin) for row in rows]
+    return [
+        _one(row, addresses.get(row.id, []), groups.get(row.id, []), admin)
+        | _dns(row, addresses.get(row.id, []))
+        for row in rows
+    ]
 
 
 def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict[str, Any]:
@@ -91,6 +99,8 @@ def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict
         "port_security_enabled": row.port_security_enabled,
         "allowed_address_pairs": row.allowed_address_pairs,
         "extra_dhcp_opts": row.extra_dhcp_opts,
+        "data_plane_status": row.data_plane_status,
+        "ip_allocation": "immediate" if addresses else "none",
         "binding:vnic_type": row.vnic_type,
     }
     if admin:
@@ -103,35 +113,74 @@ def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict
     return shown
 
 
+def _dns(row: Any, addresses: list[Any]) -> dict[str, Any]:
+    assignment = []
+    for address in addresses:
+        domain = (row.dns_domain or address.dns_domain or DOMAIN).rstrip(".")
+        host = row.dns_name or "host-" + address.ip_address.replace(".", "-").replace(":", "-")
+        assignment.append({"ip_address": address.ip_address, "hostname": host, "fqdn": f"{host}.{domain}."})
+    return {"dns_name": row.dns_name, "dns_domain": row.dns_domain, "dns_assignment": assignment}
+
+
+def _fixed(values: list[str]) -> Any:
+    """Filter by `fixed_ips=ip_address=...`, `subnet_id=...` or `ip_address_substr=...`; several narrow it further."""
+    a, found = t.addresses.c, []
+    for value in values:
+        name, _, wanted = value.partition("=")
+        if name == "ip_address_substr":
+            condition = a.ip_address.contains(wanted, autoescape=True)
+        elif name in ("ip_address", "subnet_id"):
+            condition = a[name] == wanted
+        else:
+            raise Invalid(
+                f"fixed_ips={value!r}: filter by ip_address=, ip_address_substr= or subnet_id=",
+                kind="InvalidInput",
+            )
+        found.append(t.ports.c.id.in_(select(a.port_id).where(condition)))
+    return and_(*found)
+
+
+def _in_groups(values: list[str]) -> Any:
+    g = t.port_groups.c
+    return t.ports.c.id.in_(select(g.port_id).where(g.security_group_id.in_(values)))
+
+
+def _with_status(values: list[str]) -> Any:
+    return t.ports.c.up.in_([value == "ACTIVE" for value in values if value in ("ACTIVE", "DOWN")])
+
+
+def _owned(values: list[str]) -> Any:
+    """Filter by owner, or by how the owner begins (`network:`)."""
+    o = t.ports.c.device_owner
+    return or_(*(o.startswith(v, autoescape=True) if v.endswith(":") else o == v for v in values))
+
+
 PORT = kit.Resource(
     "port", "ports", t.ports, view, _CREATE, _UPDATE, required=("network_id",),
     aliases={"binding:host_id": "host", "binding:vnic_type": "vnic_type"},
+    derived=("binding:vif_type", "ip_allocation"),
+    clauses={"fixed_ips": _fixed, "security_groups": _in_groups, "security_group_ids": _in_groups,
+             "status": _with_status, "device_owner": _owned},
 )  # fmt: skip
 _SHOWN = PORT.shown()
+_WORDS = ("name", "description", "device_id", "device_owner", "dns_name", "dns_domain", "data_plane_status")
 
 
-def _columns(c: Connection, call: Call, body: dict[str, Any], mac: str | None) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        name: body[name] for name in ("name", "description", "device_id", "device_owner") if name in body
-    }
+def _columns(call: Call, body: dict[str, Any], mac: str | None) -> dict[str, Any]:
+    columns: dict[str, Any] = {name: body[name] for name in _WORDS if name in body}
     for name in ("admin_state_up", "port_security_enabled"):
         if name in body:
             columns[name] = kit.truth(body[name])
-    if "mac_address" in body:
+    if body.get("mac_address"):
         columns["mac_address"] = body["mac_address"].lower()
         if int(columns["mac_address"][1], 16) & 1:
             raise Invalid(
                 f"mac_address = {body['mac_address']}: that is a multicast address.", kind="InvalidInput"
             )
     if "allowed_address_pairs" in body:
-        columns["allowed_address_pairs"] = [
-            _pair(pair, mac or "") for pair in body["allowed_address_pairs"] or []
-        ]
-    if "extra_dhcp_opts" in body:
-        columns["extra_dhcp_opts"] = [
-            _option(item) for item in body["extra_dhcp_opts"] or [] if item["opt_value"] is not None
-        ]
+        columns["allowed_address_pairs"] = _pairs(body["allowed_address_pairs"] or [], mac or "")
     kit.only_admins(call, {k: v for k, v in body.items() if v}, "binding:host_id", "binding:profile")
+    kit.only_admins(call, body, "data_plane_status")
     if "binding:host_id" in body:
         columns["host"] = body["binding:host_id"] or ""
     if "binding:profile" in body:
@@ -142,6 +191,17 @@ def _columns(c: Connection, call: Call, body: dict[str, Any], mac: str | None) -
             kind="InvalidInput",
         )
     return columns
+
+
+def _pairs(pairs: list[dict[str, Any]], mac: str) -> list[dict[str, Any]]:
+    found = [_pair(pair, mac) for pair in pairs]
+    for number, pair in enumerate(found):
+        if pair in found[:number]:
+            raise Invalid(
+                f"Request contains duplicate address pair: mac_address {pair['mac_address']} ip_address {pair['ip_address']}.",
+                kind="DuplicateAddressPairInRequest",
+            )
+    return found
 
 
 def _pair(pair: dict[str, Any], mac: str) -> dict[str, Any]:
@@ -155,19 +215,26 @@ def _pair(pair: dict[str, Any], mac: str) -> dict[str, Any]:
     return {"ip_address": pair["ip_address"], "mac_address": (pair.get("mac_address") or mac).lower()}
 
 
-def _option(item: dict[str, Any]) -> dict[str, Any]:
-    if not re.fullmatch(r"[\w.,:/@ +\\-]*", str(item["opt_value"])) or not re.fullmatch(
-        r"[\w-]+", item["opt_name"]
-    ):
-        raise Invalid(
-            f"extra_dhcp_opts: {item['opt_name']}={item['opt_value']!r} has characters that no option has.",
-            kind="InvalidInput",
-        )
-    return {
-        "opt_name": item["opt_name"],
-        "opt_value": item["opt_value"],
-        "ip_version": int(item.get("ip_version", 4)),
-    }
+def _options(have: list[dict[str, Any]], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the port's DHCP options after a request: a null value takes one away, the others are added or changed."""
+    result = {(item["opt_name"], item["ip_version"]): item for item in have}
+    for item in given:
+        name, value, version = item["opt_name"], item["opt_value"], int(item.get("ip_version", 4))
+        if value is None:
+            result.pop((name, version), None)
+            continue
+        known = options.known(name, version)
+        if known is None and name != options.DISABLED:
+            raise Invalid(
+                f"extra_dhcp_opts: OVN cannot send {name!r} in IPv{version}; it can send {', '.join(options.names(version))}.",
+                kind="InvalidInput",
+            )
+        if known is not None and not options.fits(known[1], value):
+            raise Invalid(
+                f"extra_dhcp_opts: {name} = {value!r} is not of the kind {known[1]}.", kind="InvalidInput"
+            )
+        result[name, version] = {"opt_name": name, "opt_value": value, "ip_version": version}
+    return list(result.values())
 
 
 def _groups(c: Connection, call: Call, ids: list[str] | None) -> list[str] | None:
@@ -179,12 +246,11 @@ def _groups(c: Connection, call: Call, ids: list[str] | None) -> list[str] | Non
 
 
 def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
-    network = store.get(c, t.networks, call.scope, body["network_id"])
-    if network.external and call.scope is not None and network.project_id != call.scope:
-        raise NotFound(f"Network {network.id} could not be found.", kind="NetworkNotFound")
+    network = store.usable_network(c, call.scope, body["network_id"])
     if call.scope is not None and network.project_id != call.scope:
         kit.only_admins(call, body, "mac_address", "port_security_enabled", "allowed_address_pairs")
-    columns = _columns(c, call, body, body.get("mac_address")) | {"project_id": kit.owner_of(call, body)}
+    columns = _columns(call, body, body.get("mac_address")) | {"project_id": kit.owner_of(call, body)}
+    columns["extra_dhcp_opts"] = _options([], body.get("extra_dhcp_opts") or [])
     columns.setdefault("allowed_address_pairs", [])
     columns.setdefault("mac_address", portmaking.free_mac(c, network.id))
     for pair in columns["allowed_address_pairs"]:
@@ -211,28 +277,8 @@ def create_port(call: Call) -> Reply:
 
 @routes.get("/v2.0/ports", rule="get_port", response=_SHOWN)
 def list_ports(call: Call) -> Reply:
-    """List ports, also by `fixed_ips=ip_address=...` and by security group."""
-    query = select(t.ports)
-    a, g = t.addresses.c, t.port_groups.c
-    for value in call.query.getlist("fixed_ips"):
-        name, _, wanted = value.partition("=")
-        column = {"ip_address": a.ip_address, "subnet_id": a.subnet_id}.get(name)
-        if name == "ip_address_substr":
-            query = query.where(
-                t.ports.c.id.in_(select(a.port_id).where(a.ip_address.contains(wanted, autoescape=True)))
-            )
-        elif column is None:
-            raise Invalid(
-                f"fixed_ips={value!r}: filter by ip_address=, ip_address_substr= or subnet_id=",
-                kind="InvalidInput",
-            )
-        else:
-            query = query.where(t.ports.c.id.in_(select(a.port_id).where(column == wanted)))
-    if groups := call.query.getlist("security_groups"):
-        query = query.where(t.ports.c.id.in_(select(g.port_id).where(g.security_group_id.in_(groups))))
-    rest = [(k, v) for k, v in call.query.multi_items() if k not in ("fixed_ips", "security_groups")]
-    call.query = type(call.query)(rest)
-    return kit.listed(PORT, call, query)
+    """List ports, also by address and by security group."""
+    return kit.listed(PORT, call)
 
 
 @routes.get("/v2.0/ports/{id}", rule="get_port", response=_SHOWN)
@@ -247,12 +293,19 @@ def update_port(call: Call) -> Reply:
     body = call.body["port"]
     with call.house.db.write() as c:
         row = kit.writable(c, PORT, call, "update", call.params["id"])
-        columns = _columns(c, call, body, row.mac_address)
+        columns = _columns(call, body, row.mac_address)
+        if "extra_dhcp_opts" in body:
+            columns["extra_dhcp_opts"] = _options(row.extra_dhcp_opts, body["extra_dhcp_opts"] or [])
+        if body.get("mac_address", "") is None:
+            columns["mac_address"] = portmaking.free_mac(c, row.network_id)
         if columns.get("mac_address", row.mac_address) != row.mac_address:
             _change_mac(c, call, row, columns["mac_address"])
+        old_mac = row.mac_address
         row = store.change(c, t.ports, row.id, columns)
         if body.get("fixed_ips") is not None:
             _readdress(c, row, body["fixed_ips"])
+        elif row.mac_address != old_mac:
+            _follow_mac(c, row, old_mac)
         _regroup(c, call, row, body)
         shown = view(c, [row], call)[0]
         store.sync(c, call.request_id)
@@ -271,6 +324,18 @@ def _change_mac(c: Connection, call: Call, row: Any, mac: str) -> None:
         raise Conflict(
             f"The mac address {mac} is in use on network {row.network_id}.", kind="MacAddressInUse"
         )
+
+
+def _follow_mac(c: Connection, row: Any, old_mac: str) -> None:
+    """Give the addresses that a guest makes itself from its MAC."""
+    for address in store.addresses_of(c, [row.id]).get(row.id, []):
+        subnet = store.get(c, t.subnets, None, address.subnet_id)
+        if addressing.is_slaac(subnet) and address.ip_address == addressing.eui64(subnet.cidr, old_mac):
+            a = t.addresses
+            mine = (a.c.subnet_id == subnet.id) & (a.c.ip_address == address.ip_address)
+            c.execute(
+                a.update().where(mine).values(ip_address=addressing.eui64(subnet.cidr, row.mac_address))
+            )
 
 
 def _readdress(c: Connection, row: Any, wanted: list[dict[str, str]]) -> None:
@@ -304,6 +369,45 @@ def _regroup(c: Connection, call: Call, row: Any, body: dict[str, Any]) -> None:
         )
     if groups is not None:
         store.set_groups(c, row.id, groups)
+
+
+_ATOMIC = Schema(
+    {
+        "type": "object",
+        "properties": {"port": {"type": "object", "properties": {"allowed_address_pairs": _PAIRS}, "required": ["allowed_address_pairs"], "additionalProperties": False}},
+        "required": ["port"],
+        "additionalProperties": False,
+    }
+)  # fmt: skip
+
+
+def _change_pairs(call: Call, make: Any) -> Reply:
+    with call.house.db.write() as c:
+        row = kit.writable(c, PORT, call, "update", call.params["id"])
+        given = _pairs(call.body["port"]["allowed_address_pairs"] or [], row.mac_address)
+        row = store.change(
+            c, t.ports, row.id, {"allowed_address_pairs": make(row.allowed_address_pairs, given)}
+        )
+        _regroup(c, call, row, {})
+        shown = view(c, [row], call)[0]
+        store.sync(c, call.request_id)
+    return Reply({"port": shown})
+
+
+@routes.put(
+    "/v2.0/ports/{id}/add_allowed_address_pairs", rule="update_port", request=_ATOMIC, response=_SHOWN
+)
+def add_address_pairs(call: Call) -> Reply:
+    """Add address pairs, whatever others add at the same time."""
+    return _change_pairs(call, lambda have, more: [*have, *(pair for pair in more if pair not in have)])
+
+
+@routes.put(
+    "/v2.0/ports/{id}/remove_allowed_address_pairs", rule="update_port", request=_ATOMIC, response=_SHOWN
+)
+def remove_address_pairs(call: Call) -> Reply:
+    """Take address pairs away, whatever others change at the same time."""
+    return _change_pairs(call, lambda have, less: [pair for pair in have if pair not in less])
 
 
 @routes.delete("/v2.0/ports/{id}", rule="delete_port")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import addressing, portmaking, quotas, store
+from clearsky.network import addressing, pools, portmaking, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
 from clearsky.network.model import METADATA
@@ -33,25 +33,48 @@ _UPDATE = {
     "enable_dhcp": kit.FLAG,
     "allocation_pools": _POOLS,
     "dns_nameservers": {"type": "array", "items": kit.TEXT, "maxItems": 5},
-    "host_routes": kit.ROUTES,
+    "host_routes": kit.ROUTES | {"maxItems": 20},
+    "service_types": {
+        "type": "array",
+        "items": {"type": "string", "minLength": 1, "maxLength": 255},
+        "maxItems": 20,
+    },
+    "dns_publish_fixed_ip": kit.FLAG,
 }
 _CREATE = _UPDATE | {
     "network_id": kit.UUID,
-    "cidr": kit.TEXT,
+    "cidr": {"type": ["string", "null"], "maxLength": 64},
     "ip_version": {"enum": [4, 6, "4", "6"]},
     "ipv6_ra_mode": _MODE,
     "ipv6_address_mode": _MODE,
-}
+    "subnetpool_id": kit.OPTIONAL_UUID,
+    "use_default_subnetpool": kit.FLAG,
+    "prefixlen": {"type": ["integer", "string", "null"], "minimum": 0, "maximum": 128, "pattern": "^[0-9]{1,3}$"},
+}  # fmt: skip
 _PLAIN = ("network_id", "ip_version", "cidr", "gateway_ip", "enable_dhcp", "ipv6_ra_mode", "ipv6_address_mode",
-          "allocation_pools", "dns_nameservers", "host_routes")  # fmt: skip
+          "allocation_pools", "dns_nameservers", "host_routes", "subnetpool_id", "service_types",
+          "dns_publish_fixed_ip")  # fmt: skip
 
 
-def view(_c: Connection, rows: list[Any], _call: Call) -> list[dict[str, Any]]:
-    nothing: dict[str, Any] = {"subnetpool_id": None, "service_types": []}
-    return [kit.standard(row) | {name: getattr(row, name) for name in _PLAIN} | nothing for row in rows]
+def view(c: Connection, rows: list[Any], _call: Call) -> list[dict[str, Any]]:
+    networks = store.many(c, t.networks, (row.network_id for row in rows))
+    return [
+        kit.standard(row)
+        | {name: getattr(row, name) for name in _PLAIN}
+        | {"router:external": networks[row.network_id].external}
+        for row in rows
+    ]
 
 
-SUBNET = kit.Resource("subnet", "subnets", t.subnets, view, _CREATE, _UPDATE, required=("network_id", "cidr"))
+def _external(values: list[str]) -> Any:
+    wanted = values[0].lower() in ("1", "true")
+    return t.subnets.c.network_id.in_(select(t.networks.c.id).where(t.networks.c.external.is_(wanted)))
+
+
+SUBNET = kit.Resource(
+    "subnet", "subnets", t.subnets, view, _CREATE, _UPDATE, required=("network_id",),
+    clauses={"router:external": _external},
+)  # fmt: skip
 _SHOWN = SUBNET.shown()
 
 
@@ -124,19 +147,19 @@ def _check_common(body: dict[str, Any], version: int) -> None:
         _address("host_routes", route["nexthop"], version)
 
 
-def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
+def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     network = store.get(c, t.networks, call.scope, body["network_id"])
     if call.scope is not None and network.project_id != call.scope:
         raise NotFound(f"Network {network.id} could not be found.", kind="NetworkNotFound")
-    version = int(body["ip_version"]) if "ip_version" in body else None
-    net = _net(body["cidr"], version)
     project_id = (
         kit.owner_of(call, body) if "project_id" in body or "tenant_id" in body else network.project_id
     )
     quotas.check(c, call.house, project_id, "subnet")
+    others = store.subnets_on(c, [network.id])
+    net, pool_id = _prefix(c, call, body, project_id, others)
     _check_common(body, net.version)
     _check_modes(body, net)
-    for other in store.subnets_on(c, [network.id]):
+    for other in others:
         if ipaddress.ip_network(other.cidr).overlaps(net):
             raise Invalid(
                 f"Invalid input for operation: Requested subnet with cidr: {net} for network: {network.id} overlaps with another subnet: {other.id} ({other.cidr}).",
@@ -145,31 +168,75 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     gateway = _gateway(body, net)
     if body.get("allocation_pools"):
         _check_pools(net, body["allocation_pools"], gateway)
-    columns: dict[str, Any] = {
-        name: body[name]
-        for name in (
-            "name",
-            "description",
-            "dns_nameservers",
-            "host_routes",
-            "ipv6_ra_mode",
-            "ipv6_address_mode",
-        )
-        if name in body
-    }
+    columns: dict[str, Any] = {name: body[name] for name in (*_WORDS, *_FIXED) if name in body}
     columns |= {
         "project_id": project_id,
         "network_id": network.id,
         "ip_version": net.version,
         "cidr": str(net),
+        "subnetpool_id": pool_id,
         "gateway_ip": gateway,
         "enable_dhcp": kit.truth(body.get("enable_dhcp", True)),
+        "dns_publish_fixed_ip": kit.truth(body.get("dns_publish_fixed_ip")),
         "allocation_pools": body.get("allocation_pools") or addressing.pools(str(net), gateway),
     }
     row = store.create(c, t.subnets, columns)
     portmaking.ensure_metadata_port(c, call.house, network)
     _extend_slaac(c, row)
     return row
+
+
+_WORDS = ("name", "description", "dns_nameservers", "host_routes", "service_types")
+_FIXED = ("ipv6_ra_mode", "ipv6_address_mode")
+
+
+def _prefix(
+    c: Connection, call: Call, body: dict[str, Any], project_id: str, others: list[Any]
+) -> tuple[Any, str | None]:
+    """Return the subnet's prefix and the pool that it comes from, if it comes from one."""
+    version = int(body["ip_version"]) if "ip_version" in body else None
+    pool = _pool(c, call, body, version)
+    length = body.get("prefixlen")
+    if body.get("cidr") and length is not None:
+        raise Invalid(
+            "Bad subnets request: cidr and prefixlen must not be supplied together.", kind="BadRequest"
+        )
+    net = _net(body["cidr"], version) if body.get("cidr") else None
+    if pool is None:
+        if net is None:
+            raise Invalid(
+                "Bad subnets request: a subnetpool must be specified in the absence of a cidr.",
+                kind="BadRequest",
+            )
+    else:
+        if version is not None and pool.ip_version != version:
+            raise Invalid(
+                f"Cannot allocate IPv{version} subnet from IPv{pool.ip_version} subnet pool.",
+                kind="BadRequest",
+            )
+        net = pools.delegate(c, pool, project_id, net, None if length is None else int(length))
+    pool_id = pool.id if pool is not None else None
+    if any(other.ip_version == net.version and other.subnetpool_id != pool_id for other in others):
+        raise Invalid(
+            "Subnets hosted on the same network must be allocated from the same subnet pool.",
+            kind="NetworkSubnetPoolAffinityError",
+        )
+    return net, pool_id
+
+
+def _pool(c: Connection, call: Call, body: dict[str, Any], version: int | None) -> Any:
+    if kit.truth(body.get("use_default_subnetpool")):
+        if body.get("subnetpool_id"):
+            raise Invalid("subnetpool_id and use_default_subnetpool are both specified.", kind="BadRequest")
+        pool = pools.default_of(c, version or 4)
+        if pool is None:
+            raise NotFound(
+                f"No default subnet pool of IPv{version or 4} is defined.", kind="SubnetPoolNotFound"
+            )
+        return pool
+    if not body.get("subnetpool_id"):
+        return None
+    return store.get(c, t.subnetpools, call.scope, body["subnetpool_id"])
 
 
 def _gateway(body: dict[str, Any], net: Any) -> str | None:
@@ -201,7 +268,7 @@ def _check_modes(body: dict[str, Any], net: Any) -> None:
             "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.",
             kind="InvalidInput",
         )
-    if mode in ("slaac", "dhcpv6-stateless") and net.prefixlen != 64:
+    if {mode, ra} & {"slaac", "dhcpv6-stateless"} and net.prefixlen != 64:
         raise Invalid(
             f"Invalid CIDR {net} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix to be /64.",
             kind="InvalidInput",
@@ -227,7 +294,7 @@ def _extend_slaac(c: Connection, subnet: Any) -> None:
 @routes.post("/v2.0/subnets", rule="create_subnet", status=201, request=SUBNET.creation(), response=_SHOWN)
 def create_subnet(call: Call) -> Reply:
     """Create one subnet or several."""
-    return kit.create_all(SUBNET, call, lambda c, body: _create(call, c, body))
+    return kit.create_all(SUBNET, call, lambda c, body: create(call, c, body))
 
 
 @routes.get("/v2.0/subnets", rule="get_subnet", response=_SHOWN)
@@ -250,11 +317,7 @@ def update_subnet(call: Call) -> Reply:
         row = kit.writable(c, SUBNET, call, "update", call.params["id"])
         net = ipaddress.ip_network(row.cidr)
         _check_common(body, row.ip_version)
-        columns: dict[str, Any] = {
-            name: body[name]
-            for name in ("name", "description", "dns_nameservers", "host_routes", "allocation_pools")
-            if name in body
-        }
+        columns: dict[str, Any] = {name: body[name] for name in (*_WORDS, "allocation_pools") if name in body}
         gateway = _gateway(body, net) if "gateway_ip" in body else row.gateway_ip
         if "gateway_ip" in body and gateway != row.gateway_ip:
             _gateway_free(c, row)
@@ -263,6 +326,17 @@ def update_subnet(call: Call) -> Reply:
             _check_pools(net, columns.get("allocation_pools", row.allocation_pools), gateway)
         if "enable_dhcp" in body:
             columns["enable_dhcp"] = kit.truth(body["enable_dhcp"])
+            if (
+                row.ip_version == 6
+                and not columns["enable_dhcp"]
+                and (row.ipv6_ra_mode or row.ipv6_address_mode)
+            ):
+                raise Invalid(
+                    "enable_dhcp cannot be False where ipv6_ra_mode or ipv6_address_mode is set.",
+                    kind="InvalidInput",
+                )
+        if "dns_publish_fixed_ip" in body:
+            columns["dns_publish_fixed_ip"] = kit.truth(body["dns_publish_fixed_ip"])
         row = store.change(c, t.subnets, row.id, columns)
         portmaking.ensure_metadata_port(c, call.house, store.get(c, t.networks, None, row.network_id))
         shown = view(c, [row], call)[0]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import fields
 
-from clearsky.network.driver.interface import OnPorts
+from clearsky.network.driver.interface import Chassis, OnPorts
 from clearsky.network.model import Topology
 
 
 class FakeDriver:
-    def __init__(self) -> None:
+    def __init__(self, host: str = "host1") -> None:
+        self._host = host
         self.topology = Topology()
         self._told: dict[str, bool] = {}
         self._listeners: list[OnPorts] = []
@@ -25,6 +28,10 @@ class FakeDriver:
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         self._listeners.append(on_ports)
         return lambda: self._listeners.remove(on_ports)
+
+    def chassis(self) -> list[Chassis]:
+        host = self._host
+        return [Chassis(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), host, time.time())]
 
     def tell(self) -> None:
         """Report what the listeners have not heard yet."""

@@ -11,7 +11,7 @@ def load(config: Config) -> NetworkDriver:
     if config.cloud.simulate:
         from clearsky.network.driver.fake import FakeDriver  # noqa: PLC0415
 
-        return FakeDriver()
+        return FakeDriver(config.host)
     from clearsky.network.driver.ovn import OvnDriver  # noqa: PLC0415 - the engine's library is heavy
 
     return OvnDriver(config)

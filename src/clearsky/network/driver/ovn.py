@@ -16,14 +16,15 @@ from ovsdbapp.backend.ovs_idl import connection, event, idlutils
 
 from clearsky.config import Config
 from clearsky.errors import Unavailable
-from clearsky.network.driver.interface import OnPorts
+from clearsky.network.driver.interface import Chassis, OnPorts
+from clearsky.network.driver.ovn_chassis import Roll
 from clearsky.network.model import Topology
 from clearsky.network.ovn.rows import KEY, Row
 from clearsky.network.ovn.translate import translate
 
 log = structlog.get_logger("ovn")
 TABLES = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Logical_Router_Static_Route",
-          "NAT", "DHCP_Options", "Port_Group", "ACL", "Gateway_Chassis", "DNS")  # fmt: skip
+          "NAT", "DHCP_Options", "Port_Group", "Address_Set", "ACL", "Gateway_Chassis", "DNS")  # fmt: skip
 TIMEOUT_S = 10
 
 
@@ -42,7 +43,8 @@ class _PortEvent(event.RowEvent):  # type: ignore[misc]
 
 class OvnDriver:
     def __init__(self, config: Config) -> None:
-        self.remote = config.northbound
+        self.remote, self._southbound = config.northbound, config.southbound
+        self._roll: Roll | None = None
         self._lock = threading.Lock()
         self._connection: Any = None
         self._news: dict[str, bool] = {}
@@ -55,7 +57,7 @@ class OvnDriver:
             return self._connection
         try:
             helper = idlutils.get_schema_helper(self.remote, "OVN_Northbound")
-            for table in TABLES:
+            for table in (*TABLES, "NB_Global"):
                 helper.register_table(table)
             idl = _Idl(self.remote, helper)
             idl.notify_handler.watch_event(_PortEvent(self._heard))
@@ -73,21 +75,37 @@ class OvnDriver:
         wanted = translate(topology)
         with self._lock:
             connected = self._connect()
-            work = _Commit(connected.idl, wanted)
-            connected.queue_txn(work)
+            changes: list[str] = self._do(connected, _Commit(connected.idl, wanted))
+        return changes
+
+    def _do(self, connected: Any, work: Any) -> Any:
+        """Let the connection's own thread, the only one that may touch the IDL, do something."""
+        connected.queue_txn(work)
+        try:
+            done = work.results.get(timeout=TIMEOUT_S)
+        except queue.Empty:
+            raise Unavailable(
+                f"OVN's northbound database at {self.remote} did not answer in {TIMEOUT_S} s"
+            ) from None
+        problem = getattr(done, "ex", None)
+        if isinstance(problem, Unavailable):
+            raise problem
+        if problem is not None:
+            raise Unavailable(f"OVN's northbound database: {problem}")
+        return done
+
+    def chassis(self) -> list[Chassis]:
+        """Return the chassis that the southbound database knows; those that live answer a probe now and then."""
+        with self._lock:
+            connected = self._connect()
             try:
-                done = work.results.get(timeout=TIMEOUT_S)
-            except queue.Empty:
+                self._roll = self._roll or Roll(self._southbound, TIMEOUT_S)
+            except Exception as error:
                 raise Unavailable(
-                    f"OVN's northbound database at {self.remote} did not answer in {TIMEOUT_S} s"
-                ) from None
-        if isinstance(done, list):
-            return done
-        raise (
-            done.ex
-            if isinstance(done.ex, Unavailable)
-            else Unavailable(f"OVN's northbound database: {done.ex}")
-        )
+                    f"OVN's southbound database at {self._southbound} cannot be reached: {error}"
+                ) from error
+            number = self._do(connected, _Probe(connected.idl)) if self._roll.due else None
+        return self._roll.call(number)
 
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         """Tell `on_ports` which ports are up, in batches."""
@@ -137,7 +155,7 @@ class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
 
 
 class _Commit:
-    """A difference for the connection's own thread, the only one that may touch the IDL."""
+    """A difference for the connection's own thread."""
 
     def __init__(self, idl: Any, wanted: dict[str, Row]) -> None:
         self.idl, self.wanted = idl, wanted
@@ -145,6 +163,24 @@ class _Commit:
 
     def do_commit(self) -> list[str]:
         return Difference(self.idl, self.wanted).commit()
+
+
+class _Probe:
+    """The next number that every chassis is to copy."""
+
+    def __init__(self, idl: Any) -> None:
+        self.idl = idl
+        self.results: queue.Queue[Any] = queue.Queue(1)
+
+    def do_commit(self) -> int:
+        txn = ovs_idl.Transaction(self.idl)
+        row = next(iter(self.idl.tables["NB_Global"].rows.values()))
+        number = int(row.nb_cfg) + 1
+        row.nb_cfg = number
+        status = txn.commit_block()
+        if status in (txn.SUCCESS, txn.UNCHANGED):
+            return number
+        raise Unavailable(f"OVN's northbound database refused a probe ({status}): {txn.get_error()}")
 
 
 class Difference:

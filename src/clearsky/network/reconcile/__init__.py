@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import or_
 
 from clearsky.network import service, topology
 from clearsky.network import tables as t
@@ -54,9 +55,14 @@ def reconcile_network(run: Run) -> Outcome:
 
 
 def _remember(run: Run) -> None:
+    """Write down that the comparison was made, and what the engine says of its hosts."""
+    chassis = service.driver(run.house).chassis()
+    rows = [{"name": f"chassis:{one.id}", "value": one.host, "seen_at": one.seen_at} for one in chassis]
+    rows.append({"name": "engine", "value": "", "seen_at": time.time()})
     with run.house.db.write() as c:
-        c.execute(t.observed.delete().where(t.observed.c.name == "engine"))
-        c.execute(t.observed.insert().values(name="engine", value="", seen_at=time.time()))
+        o = t.observed.c
+        c.execute(t.observed.delete().where(or_(o.name == "engine", o.name.startswith("chassis:"))))
+        c.execute(t.observed.insert(), rows)
 
 
 RECONCILERS: dict[str, Reconciler] = {"network": reconcile_network}

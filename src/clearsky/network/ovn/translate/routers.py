@@ -1,0 +1,113 @@
+"""Routers: their ports, routes, gateways and address translation."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from clearsky.network.model import ROUTER_INTERFACE, Port, Router, Subnet
+from clearsky.network.ovn.translate.picture import Picture
+
+
+def add(p: Picture) -> None:
+    for router in p.t.routers:
+        _router(p, router)
+
+
+def _router(p: Picture, router: Router) -> None:
+    key = f"router-{router.id}"
+    options = {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"}
+    p.add("Logical_Router", key, {"name": key, "enabled": [router.admin_state_up], "options": options})
+    gateway = p.ports.get(router.gateway_port_id or "")
+    inside = [port for port in p.by_device[router.id] if port.device_owner == ROUTER_INTERFACE]
+    for port in [*inside, *([gateway] if gateway else [])]:
+        _router_port(p, router, port, gateway)
+    for destination, hop in router.routes:
+        columns = {"ip_prefix": destination, "nexthop": hop}
+        route = f"route-{router.id}-{destination}-{hop}"
+        p.add("Logical_Router_Static_Route", route, columns, parent=(key, "static_routes"))
+    if gateway:
+        _gateway(p, router, gateway, inside)
+
+
+def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -> None:
+    networks = [
+        f"{fixed.ip_address}/{ipaddress.ip_network(p.subnets[fixed.subnet_id].cidr).prefixlen}"
+        for fixed in port.fixed_ips
+    ]
+    columns: dict[str, Any] = {
+        "name": f"lrp-{port.id}",
+        "mac": port.mac_address,
+        "networks": sorted(networks),
+        "enabled": [port.admin_state_up],
+        "options": {},
+        "ipv6_ra_configs": {},
+    }
+    mtu = p.networks[port.network_id].mtu
+    if port is gateway:
+        smallest = min([mtu, *(p.networks[other.network_id].mtu for other in p.by_device[router.id])])
+        columns["options"] = {"gateway_mtu": str(smallest)}
+    else:
+        columns["ipv6_ra_configs"] = _advertised(
+            [p.subnets[fixed.subnet_id] for fixed in port.fixed_ips], mtu
+        )
+    p.add("Logical_Router_Port", f"lrp-{port.id}", columns, parent=(f"router-{router.id}", "ports"))
+    if port is gateway:
+        for priority, host in enumerate(p.t.gateway_hosts):
+            name = f"lrp-{port.id}_{host}"
+            chassis = {"name": name, "chassis_name": host, "priority": len(p.t.gateway_hosts) - priority}
+            p.add("Gateway_Chassis", name, chassis, parent=(f"lrp-{port.id}", "gateway_chassis"))
+
+
+def _advertised(subnets: list[Subnet], mtu: int) -> dict[str, str]:
+    """Return what a router says of itself in an IPv6 network; nothing where no subnet asks for it."""
+    found = next((subnet for subnet in subnets if subnet.ipv6_ra_mode), None)
+    if found is None or found.ipv6_ra_mode is None:
+        return {}
+    config = {
+        "address_mode": found.ipv6_ra_mode.replace("-", "_"),
+        "send_periodic": "true",
+        "mtu": str(mtu),
+    }
+    servers = [server for server in found.dns_nameservers if ":" in server]
+    return config | ({"rdnss": servers[0]} if servers else {})
+
+
+def _gateway(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None:
+    key = f"router-{router.id}"
+    for fixed in gateway.fixed_ips:
+        subnet = p.subnets[fixed.subnet_id]
+        if subnet.gateway_ip:
+            columns = {
+                "ip_prefix": "0.0.0.0/0" if subnet.ip_version == 4 else "::/0",
+                "nexthop": subnet.gateway_ip,
+                "output_port": [f"lrp-{gateway.id}"],
+            }
+            route = f"default-{router.id}-{subnet.id}"
+            p.add("Logical_Router_Static_Route", route, columns, parent=(key, "static_routes"))
+    if router.enable_snat:
+        _snat(p, router, gateway, inside)
+    for floating in p.floating[router.id]:
+        columns = {
+            "type": "dnat_and_snat",
+            "external_ip": floating.floating_ip_address,
+            "logical_ip": floating.fixed_ip_address,
+        }
+        p.add("NAT", f"floating-{floating.id}", columns, parent=(key, "nat"))
+
+
+def _snat(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None:
+    """Hide the networks inside behind the gateway's address, but for those in the same address scope."""
+    four = [fixed for fixed in gateway.fixed_ips if p.subnets[fixed.subnet_id].ip_version == 4]
+    if not four:
+        return
+    scopes = {p.subnets[fixed.subnet_id].address_scope_id for fixed in four} - {None}
+    ranges = {
+        subnet.cidr
+        for port in inside
+        for fixed in port.fixed_ips
+        if (subnet := p.subnets[fixed.subnet_id]).ip_version == 4 and subnet.address_scope_id not in scopes
+    }
+    for cidr in sorted(ranges):
+        columns = {"type": "snat", "external_ip": four[0].ip_address, "logical_ip": cidr}
+        p.add("NAT", f"snat-{router.id}-{cidr}", columns, parent=(f"router-{router.id}", "nat"))
