@@ -8,13 +8,28 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from clearsky.api import inside
+from clearsky.api.call import Call
 from clearsky.house import House
 from clearsky.image import metadefs, store
 from clearsky.image import protection as rules
 from clearsky.image.driver.load import Stores, load
 from clearsky.image.policy import RULES
+from clearsky.image.snapshots import backups, discard, discard_unfinished, fill, reserve
 from clearsky.image.store import locations
 from clearsky.image.tables import images
+
+__all__ = [
+    "ImageInfo",
+    "ask",
+    "backups",
+    "discard",
+    "discard_unfinished",
+    "fill",
+    "for_host",
+    "get",
+    "reserve",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,13 @@ class ImageInfo:
     properties: dict[str, str]
     os_hash_value: str
     """SHA-512 of the bytes, in hexadecimal."""
+
+
+def ask(call: Call, method: str, path: str, body: Any = None, query: Iterable[tuple[str, str]] = ()) -> Any:
+    """Ask the Image API for the caller of another API; returns the answer's body."""
+    from clearsky.image.api import SERVICE  # noqa: PLC0415 - the routes import this module
+
+    return inside.ask(SERVICE, call, method, path, body, query)
 
 
 def stores(house: House) -> Stores:

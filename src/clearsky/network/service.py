@@ -12,6 +12,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select, update
 
 from clearsky.agent.protocol import DesiredNetwork
+from clearsky.api import inside
+from clearsky.api.call import Call
 from clearsky.caller import Caller
 from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.house import House
@@ -70,6 +72,13 @@ class PortInfo:
     made_by_compute: bool
     device_id: str
     index: int
+
+
+def ask(call: Call, method: str, path: str, body: Any = None, query: Iterable[tuple[str, str]] = ()) -> Any:
+    """Ask the Network API for the caller of another API; returns the answer's body."""
+    from clearsky.network.api import SERVICE  # noqa: PLC0415 - the routes import this module
+
+    return inside.ask(SERVICE, call, method, path, body, query)
 
 
 def driver(house: House) -> NetworkDriver:
@@ -222,6 +231,34 @@ def ensure_server_port(
         )
         store.sync(c)
     return str(made.id)
+
+
+def add_address(house: House, port_id: str) -> None:
+    """Give a port one more IPv4 address of a subnet where it has one; raises Conflict where that is full."""
+    with house.db.write() as c:
+        have = store.addresses_of(c, [port_id]).get(port_id, [])
+        used = [a.subnet_id for a in have if ":" not in a.ip_address]
+        port = store.get(c, t.ports, None, port_id)
+        subnets = {subnet.id: subnet for subnet in store.subnets_on(c, [port.network_id])}
+        if not used:
+            raise Invalid(f"Port {port_id} has no IPv4 address: its network has no subnet for one.")
+        ip = addressing.free_address(c, subnets[used[0]])
+        values = {"subnet_id": used[0], "ip_address": ip, "port_id": port_id, "position": len(have)}
+        c.execute(t.addresses.insert().values(**values))
+        store.sync(c)
+
+
+def move_server_ports(house: House, server_id: str, host: str) -> None:
+    """Bind the ports that a server has to another host; "" is none."""
+    p = t.ports.c
+    where = (p.device_id == server_id, p.host != host)
+    with house.db.read() as c:
+        if not c.execute(select(p.id).where(*where)).first():
+            return
+    with house.db.write() as c:
+        for row in c.execute(select(p.id).where(*where)).all():
+            store.change(c, t.ports, row.id, {"host": host, "up": False})
+        store.sync(c)
 
 
 def ports_of_server(house: House, server_id: str) -> list[PortInfo]:

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from clearsky.api import faults
 from clearsky.api.routing import Service
-from clearsky.image.api import (
-    actions,
-    data,
-    discovery,
-    images,
-    imports,
-    listing,
-    members,
-    metadefs,
-    stores,
-    tasks,
-)
+from clearsky.image.api import actions, data, discovery, images, listing, members, metadefs, stores
 from clearsky.image.policy import RULES
 
-_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores, imports, tasks)
+_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores)
 SERVICE = Service(
     name="image",
     prefix="/image",
