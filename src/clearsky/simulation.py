@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
 import threading
+from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -30,39 +34,98 @@ CAPACITY = {
     "virtualization": "fake",
     "traits": ["HW_CPU_X86_SSE2"],
     "host_ip": "127.0.0.1",
+    "uptime": " 00:00:00 up 0 days,  0:00,  0 users,  load average: 0.00, 0.00, 0.00",
 }
+
+
+_ON = ("running", "paused")
 
 
 class FakeAgent:
     """Reaches every desired state at once, in memory; `fail` names servers that it refuses, and why."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, host: str = "") -> None:
+        self.config, self.host = config, host or config.host
         self.fail: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
+        """What guests have posted since the last look."""
         self._servers: dict[str, ObservedServer] = {}
 
     def step(self, desired: Desired) -> Observed:
         """Look once: take the desired state over and report it as observed."""
         wanted = {server.id: server for server in desired.servers}
+        for id in self._servers.keys() - wanted.keys():
+            shutil.rmtree(self._folder(id), ignore_errors=True)
         self._servers = {id: self._reach(server) for id, server in wanted.items()}
+        passwords, self.passwords = tuple(self.passwords.items()), {}
         return Observed(
-            host=self.config.host,
+            host=self.host,
             revision=desired.revision,
             servers=tuple(self._servers.values()),
             capacity=CAPACITY,
             version=__version__,
+            statistics={
+                id: _statistics(wanted[id]) for id, seen in self._servers.items() if seen.power in _ON
+            },
+            passwords=passwords,
         )
+
+    def _folder(self, server_id: str) -> Path:
+        return self.config.state / "servers" / server_id
 
     def _reach(self, server: DesiredServer) -> ObservedServer:
         if reason := self.fail.get(server.id):
             return ObservedServer(server.id, "absent", error=reason)
+        self._files(server)
         return ObservedServer(
             server.id,
             server.power,
             action_done=server.action[1] if server.action else "",
             console_path="",
             plugged=tuple(nic.port_id for nic in server.nics),
+            reached=server.wish,
+            snapshot=server.snapshot,
+            snapshot_path=str(self._snapshot(server)) if server.snapshot else "",
         )
+
+    def _files(self, server: DesiredServer) -> Path:
+        """Make the files that the api reads: here they only say that there is no guest."""
+        folder = self._folder(server.id)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            said = "".join(
+                f"Line {number}: this server is simulated, it has no guest.\n" for number in range(1, 21)
+            )
+            (folder / "console.log").write_text(said, encoding="ascii")
+        return folder
+
+    def _snapshot(self, server: DesiredServer) -> Path:
+        path = self._files(server) / "snapshot.qcow2"
+        size = max(server.root_disk.size_gib << 30, server.root_disk.image_size_bytes)
+        path.write_bytes(_empty_qcow2(size))
+        return path
+
+
+def _empty_qcow2(size_bytes: int) -> bytes:
+    """Return an empty disk as a qcow2 file of version 3 (its first-level table is all zeros)."""
+    entries = -(-size_bytes // (1 << 29))
+    refcounts, first_level = 1 << 16, 2 << 16
+    head = b"QFI\xfb" + struct.pack(">IQIIQII", 3, 0, 0, 16, size_bytes, 0, entries)
+    head += struct.pack(">QQIIQQQQII", first_level, refcounts, 1, 0, 0, 0, 0, 0, 4, 104)
+    return head.ljust(3 << 16, b"\0")
+
+
+def _statistics(server: DesiredServer) -> dict[str, Any]:
+    """Say what a server without a guest uses: nothing."""
+    nothing = {f"{way}_{name}": 0 for way in ("rx", "tx") for name in ("octets", "packets", "errors", "drop")}
+    reads = {"read_bytes": 0, "read_requests": 0, "write_bytes": 0, "write_requests": 0}
+    return {
+        "state": server.power,
+        "cpus": [0] * server.vcpus,
+        "memory_mib": server.memory_mib,
+        "nics": [{"device": nic.port_id} | nothing for nic in server.nics],
+        "disks": [{"name": "vda"} | reads],
+    }
 
 
 def start(house: House) -> None:
@@ -91,6 +154,6 @@ def _agent(house: House) -> None:
 
 def step(house: House, agent: FakeAgent) -> None:
     """Let the fake agent look once: desired state in, observed state out, through the real encoding."""
-    desired = compute.desired(house, house.config.host)
+    desired = compute.desired(house, agent.host)
     report = agent.step(desired)
     compute.observe(house, encode.loads(Observed, encode.dumps(report)))

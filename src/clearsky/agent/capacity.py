@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ def _memory_mib() -> tuple[int, int]:
         name, _, rest = line.partition(":")
         fields[name] = int(rest.split()[0]) // 1024
     return fields["MemTotal"], fields["MemTotal"] - fields["MemAvailable"]
+
+
+def _uptime() -> str:
+    """Return how long this machine has been up, and its load, in the words of uptime(1)."""
+    seconds = int(float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]))
+    load = ", ".join(Path("/proc/loadavg").read_text(encoding="ascii").split()[:3])
+    days, rest = divmod(seconds, 86400)
+    now = time.strftime("%H:%M:%S", time.gmtime())
+    return f" {now} up {days} days, {rest // 3600:2}:{rest // 60 % 60:02},  0 users,  load average: {load}"
 
 
 def _cpu() -> dict[str, Any]:
@@ -62,4 +72,5 @@ def measure(config: Config, domains: Domains, *, accelerated: bool) -> dict[str,
         "virtualization": "kvm" if accelerated else "tcg",
         "traits": sorted(TRAITS[name] for name in cpu["features"] if name in TRAITS),
         "host_ip": "127.0.0.1",
+        "uptime": _uptime(),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from clearsky.agent.protocol import DesiredServer
+from clearsky.agent.protocol import DesiredNic, DesiredServer
 
 NAMESPACE = "https://clearsky.invalid/server/1"
 HOT_PLUG_PORTS = 6
@@ -29,6 +29,8 @@ class Layout:
     """Port id -> device."""
     accelerated: bool
     """KVM; else QEMU's own emulation (TCG)."""
+    rescue: tuple[Path, tuple[Path, str] | None] | None = None
+    """The disk to boot from in place of the root disk, and what is below it."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
@@ -54,19 +56,29 @@ def domain(server: DesiredServer, layout: Layout) -> str:
     for _ in range(HOT_PLUG_PORTS + len(server.nics) + 6):
         _add(devices, "controller", type="pci", model="pcie-root-port")
     _add(devices, "controller", type="usb", model="none")
-    for nic in server.nics:
-        interface = _add(devices, "interface", type="ethernet")
-        _add(interface, "mac", address=nic.mac)
-        _add(interface, "target", dev=layout.taps[nic.port_id], managed="no")
-        _add(interface, "model", type="virtio")
-        _add(interface, "mtu", size=str(nic.mtu))
-        _add(interface, "rom", enabled="no")
-        _add(interface, "alias", name=f"ua-{nic.port_id}")
+    for wanted in server.nics:
+        devices.append(_nic(wanted, layout.taps[wanted.port_id]))
     _consoles(devices, layout)
     rng = _add(devices, "rng", model="virtio")
     _add(rng, "backend", "/dev/urandom", model="random")
     _add(devices, "memballoon", model="virtio")
     return ET.tostring(root, encoding="unicode")
+
+
+def nic(wanted: DesiredNic, tap: str) -> str:
+    """Return the XML of one NIC, to plug it into a running server."""
+    return ET.tostring(_nic(wanted, tap), encoding="unicode")
+
+
+def _nic(wanted: DesiredNic, tap: str) -> ET.Element:
+    interface = ET.Element("interface", type="ethernet")
+    _add(interface, "mac", address=wanted.mac)
+    _add(interface, "target", dev=tap, managed="no")
+    _add(interface, "model", type="virtio")
+    _add(interface, "mtu", size=str(wanted.mtu))
+    _add(interface, "rom", enabled="no")
+    _add(interface, "alias", name=f"ua-{wanted.port_id}")
+    return interface
 
 
 def _firmware(root: ET.Element, server: DesiredServer, layout: Layout) -> None:
@@ -100,18 +112,23 @@ def _disks(devices: ET.Element, layout: Layout) -> None:
         _add(element, "target", dev=f"vd{letter}", bus="virtio")
         return element
 
-    main = disk(layout.root_disk, "qcow2", "a")
-    if layout.backing is not None:
+    def overlay(path: Path, below: tuple[Path, str] | None) -> None:
+        element = disk(path, "qcow2", next(letters))
+        if below is None:
+            _add(element, "backingStore")
+            return
         # Named in full, so that nobody looks into a guest's bytes to guess a format.
-        path, kind = layout.backing
-        backing = _add(main, "backingStore", type="file")
-        _add(backing, "format", type=kind)
-        _add(backing, "source", file=str(path))
+        backing = _add(element, "backingStore", type="file")
+        _add(backing, "format", type=below[1])
+        _add(backing, "source", file=str(below[0]))
         _add(backing, "backingStore")
-    else:
-        _add(main, "backingStore")
-    for index, path in enumerate(layout.extra_disks):
-        _add(disk(path, "qcow2", chr(ord("b") + index)), "backingStore")
+
+    letters = iter("abcdefgh")
+    if layout.rescue is not None:
+        overlay(*layout.rescue)
+    overlay(layout.root_disk, layout.backing)
+    for path in layout.extra_disks:
+        overlay(path, None)
     if layout.config_drive is not None:
         # On virtio: cloud kernels have no driver for q35's own CD-ROM.
         _add(disk(layout.config_drive, "raw", "z"), "readonly")

@@ -35,7 +35,7 @@ class Domain:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def told(what: str) -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as error:
@@ -63,7 +63,7 @@ class Domains:
         with self._lock:
             if self._connection is not None and self._connection.isAlive():
                 return self._connection
-            with _told(f"connecting to {self._uri}"):
+            with told(f"connecting to {self._uri}"):
                 connection = libvirt.open(self._uri)
                 connection.setKeepAlive(KEEPALIVE_S, 3)
                 connection.domainEventRegisterAny(
@@ -74,12 +74,12 @@ class Domains:
 
     def version(self) -> int:
         """Return the hypervisor's version as libvirt counts: 7 002 022 is 7.2.22."""
-        with _told("asking for the version"):
+        with told("asking for the version"):
             return int(self._open().getVersion())
 
     def all(self) -> dict[str, Domain]:
         """Return the servers of this host that libvirt knows."""
-        with _told("listing the servers"):
+        with told("listing the servers"):
             found = {}
             for domain in self._open().listAllDomains():
                 if domain.name().startswith(PREFIX):
@@ -95,7 +95,20 @@ class Domains:
     def _look(domain: libvirt.virDomain) -> Domain:
         state, reason = domain.state()
         off = state == libvirt.VIR_DOMAIN_SHUTOFF and reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
-        return Domain(domain.UUIDString(), _POWER.get(state, "shutdown"), off)
+        power = _POWER.get(state, "shutdown")
+        if power == "shutdown" and domain.hasManagedSaveImage():
+            power = "suspended"
+        return Domain(domain.UUIDString(), power, off)
+
+    def connection(self) -> libvirt.virConnect:
+        return self._open()
+
+    def known(self, id: str) -> libvirt.virDomain:
+        """Return libvirt's own handle of a server; raises HostError where it knows none."""
+        domain = self._find(id)
+        if domain is None:
+            raise HostError(f"libvirt does not know the server {id} any more")
+        return domain
 
     def _find(self, id: str) -> libvirt.virDomain | None:
         try:
@@ -109,31 +122,29 @@ class Domains:
         domain = self._find(id)
         if domain is None:
             return None
-        with _told(f"looking at {id}"):
+        with told(f"looking at {id}"):
             return self._look(domain)
 
     def define(self, xml: str) -> None:
         """Tell libvirt what the server is from its next start on."""
-        with _told("defining the server"):
+        with told("defining the server"):
             self._open().defineXML(xml)
 
     def start(self, id: str) -> None:
         """Start a server that is defined; one that runs is left alone."""
-        domain = self._find(id)
-        if domain is None:
-            raise HostError(f"libvirt does not know the server {id} any more")
-        with _told("starting the server"):
+        domain = self.known(id)
+        with told("starting the server"):
             if not domain.isActive():
                 domain.create()
 
     def resume(self, id: str) -> None:
         if (domain := self._find(id)) is not None:
-            with _told("resuming the server"):
+            with told("resuming the server"):
                 domain.resume()
 
     def suspend(self, id: str) -> None:
         if (domain := self._find(id)) is not None:
-            with _told("pausing the server"):
+            with told("pausing the server"):
                 domain.suspend()
 
     def shut_down(self, id: str, timeout_s: float, go_on: Callable[[], bool]) -> None:
@@ -162,7 +173,7 @@ class Domains:
             with contextlib.suppress(libvirt.libvirtError):
                 if domain.isActive():
                     domain.destroy()
-            with _told("cutting the server's power"):
+            with told("cutting the server's power"):
                 if domain.isActive():
                     domain.destroy()
 
@@ -172,5 +183,5 @@ class Domains:
         domain = self._find(id)
         if domain is not None:
             flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            with _told("forgetting the server"):
+            with told("forgetting the server"):
                 domain.undefineFlags(flags)

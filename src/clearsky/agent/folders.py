@@ -18,6 +18,10 @@ from clearsky.agent.protocol import DesiredDisk, DesiredServer
 from clearsky.config import Config
 
 GIB = 1024**3
+ROOT, CHECKPOINT, RESCUE, SNAPSHOT = "root.qcow2", "checkpoint.qcow2", "rescue.qcow2", "snapshot.qcow2"
+EPHEMERAL, SWAP, CONFIG_DRIVE = "ephemeral.qcow2", "swap.qcow2", "config.iso"
+PASSWORD = "openstack/latest/password"
+COPY_S = 1800.0
 
 
 class Folders:
@@ -59,7 +63,7 @@ class Folders:
         unfinished.rename(self.of(server_id) / "agent.json")
 
     def ensure(self, server: DesiredServer) -> tuple[Path, tuple[Path, str] | None]:
-        """Make the folder and the root disk; return the disk and what is below it."""
+        """Make the folder and the root disk; return the disk and what is below it. The server must be off."""
         folder, disk = self.of(server.id), server.root_disk
         for path in (folder, self.sockets / server.id):
             path.mkdir(exist_ok=True)
@@ -67,10 +71,84 @@ class Folders:
         os.chown(folder, 0, self._api)
         os.chown(self.sockets / server.id, self._qemu[0], self._api)
         (self.sockets / server.id).chmod(0o2771)
+        root = folder / ROOT
+        if self.read(server.id).get("disk", "") != disk.token:
+            for name in (ROOT, CHECKPOINT, EPHEMERAL, SWAP, CONFIG_DRIVE):
+                (folder / name).unlink(missing_ok=True)
+            self.write(server.id, disk=disk.token, checkpoint="")
         self.write(server.id, image=disk.image_id)
         backing = self._base(disk)
         size = max(disk.size_gib * GIB, disk.image_size_bytes)
-        return self._disk(folder / "root.qcow2", size, backing), backing
+        self._checkpoint(server, root)
+        if not root.exists():
+            self._disk(root, size, backing)
+        elif self.read(server.id).get("size", size) != size and _virtual_size(root) < size:
+            run("qemu-img", "resize", "-q", "-f", "qcow2", root, str(size))
+        self.write(server.id, size=size)
+        return root, backing
+
+    def _checkpoint(self, server: DesiredServer, root: Path) -> None:
+        """Keep a copy of the root disk, or put it back; see `DesiredServer.checkpoint`."""
+        kept, copy = self.read(server.id).get("checkpoint", ""), root.with_name(CHECKPOINT)
+        if server.checkpoint is None:
+            self.forget_checkpoint(server.id)
+            return
+        wish, token = server.checkpoint
+        if wish == "keep" and kept != token and root.exists():
+            unfinished = copy.with_name(copy.name + ".new")
+            run("cp", "--reflink=auto", "--sparse=always", root, unfinished, timeout_s=COPY_S)
+            unfinished.rename(copy)
+            self.write(server.id, checkpoint=token)
+        elif wish == "restore" and kept == token:
+            if copy.exists():
+                copy.rename(root)
+            self.write(server.id, checkpoint="", size=0)
+
+    def forget_checkpoint(self, server_id: str) -> None:
+        """Remove the copy that a resize could be reverted to."""
+        (self.of(server_id) / CHECKPOINT).unlink(missing_ok=True)
+        self.write(server_id, checkpoint="")
+
+    def rescue_disk(self, server: DesiredServer) -> tuple[Path, tuple[Path, str] | None] | None:
+        """Make the disk that a rescued server boots from, or remove the one of a rescue that is over."""
+        path, disk = self.of(server.id) / RESCUE, server.rescue
+        if disk is None or self.read(server.id).get("rescue", "") != disk.token:
+            path.unlink(missing_ok=True)
+        if disk is None:
+            self.write(server.id, rescue="", rescue_image=None)
+            return None
+        self.write(server.id, rescue=disk.token, rescue_image=disk.image_id)
+        backing = self._base(disk)
+        return self._disk(path, max(disk.size_gib * GIB, disk.image_size_bytes), backing), backing
+
+    # -- the copy for an image ------------------------------------------------------------------------------
+
+    def snapshot_file(self, server_id: str) -> Path:
+        return self.of(server_id) / SNAPSHOT
+
+    def blank_snapshot(self, server_id: str) -> Path:
+        """Make the empty file that a running server's disk is copied into."""
+        path = self.snapshot_file(server_id)
+        path.unlink(missing_ok=True)
+        return self._disk(path, _virtual_size(self.of(server_id) / ROOT))
+
+    def copy_for_snapshot(self, server_id: str) -> None:
+        """Copy the disk of a server that is off, whole."""
+        path = self.snapshot_file(server_id)
+        path.unlink(missing_ok=True)
+        root = self.of(server_id) / ROOT
+        run("qemu-img", "convert", "-q", "-f", "qcow2", "-O", "qcow2", root, path, timeout_s=COPY_S)
+
+    def hand_over_snapshot(self, server_id: str, token: str) -> None:
+        """Let the api's account read the copy; from now on it is complete."""
+        path = self.snapshot_file(server_id)
+        os.chown(path, 0, self._api)
+        path.chmod(0o640)
+        self.write(server_id, snapshot=token)
+
+    def forget_snapshot(self, server_id: str) -> None:
+        self.snapshot_file(server_id).unlink(missing_ok=True)
+        self.write(server_id, snapshot="")
 
     def _disk(self, path: Path, size_bytes: int, backing: tuple[Path, str] | None = None) -> Path:
         if not path.exists():
@@ -85,7 +163,7 @@ class Folders:
     def extra_disks(self, server: DesiredServer) -> tuple[Path, ...]:
         """Make the flavor's ephemeral and swap disks."""
         folder = self.of(server.id)
-        wanted = [("ephemeral.qcow2", server.ephemeral_gib * GIB), ("swap.qcow2", server.swap_mib * 1024**2)]
+        wanted = [(EPHEMERAL, server.ephemeral_gib * GIB), (SWAP, server.swap_mib * 1024**2)]
         return tuple(self._disk(folder / name, size) for name, size in wanted if size)
 
     def _base(self, disk: DesiredDisk) -> tuple[Path, str] | None:
@@ -112,17 +190,19 @@ class Folders:
         """Write the config drive once: an ISO image labelled config-2 with the metadata tree."""
         if not server.config_drive:
             return None
-        path = self.of(server.id) / "config.iso"
+        path = self.of(server.id) / CONFIG_DRIVE
         if path.exists():
             return path
         with tempfile.TemporaryDirectory(dir=self.of(server.id), prefix="config-") as scratch:
             for name, content in server.metadata.items():
+                if name == PASSWORD:
+                    continue  # only the service takes and shows it
                 file = Path(scratch, name)
                 if not file.resolve().is_relative_to(Path(scratch).resolve()):
                     raise HostError(f"the metadata path {name!r} leaves its tree")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(base64.b64decode(content))
-            unfinished = path.with_name("config.iso.new")
+            unfinished = path.with_name(path.name + ".new")
             run("genisoimage", "-quiet", "-J", "-r", "-V", "config-2", "-o", unfinished, scratch)
         os.chown(unfinished, *self._qemu)
         unfinished.chmod(0o400)
@@ -149,10 +229,17 @@ class Folders:
 
     def sweep_cache(self, wanted: set[str]) -> None:
         """Forget cached images that no server on this host stands on."""
-        used = wanted | {str(self.read(id).get("image")) for id in self.ids()}
+        kept = [self.read(id) for id in self.ids()]
+        used = wanted | {str(one.get(name)) for one in kept for name in ("image", "rescue_image")}
         for name in os.listdir(self.cache):
             if name not in used and not name.endswith(".new"):
                 (self.cache / name).unlink(missing_ok=True)
+
+
+def _virtual_size(path: Path) -> int:
+    """Return how large a disk is for its guest, in bytes."""
+    told = run("qemu-img", "info", "-U", "-f", "qcow2", "--output=json", path)
+    return int(json.loads(told)["virtual-size"])
 
 
 def group_name(config: Config) -> str:

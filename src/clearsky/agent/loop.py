@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from clearsky import __version__
-from clearsky.agent import capacity, host
+from clearsky.agent import capacity, host, live
 from clearsky.agent.control_plane import ControlPlane, NotReached
 from clearsky.agent.domains import Domain, Domains
 from clearsky.agent.host import HostError
@@ -44,7 +44,7 @@ class _Trouble:
 
 def _movement(server: DesiredServer) -> object:
     """Return the part of what is wanted that makes work under way pointless when it changes."""
-    return server.power, server.action
+    return server.power, server.action, server.wish, tuple(nic.port_id for nic in server.nics)
 
 
 class Loop:
@@ -54,7 +54,7 @@ class Loop:
         self._steps: list[Step] = []
         self._domains = Domains(config.libvirt_uri, self._wake.set)
         self._servers = Servers(config, self._domains, accelerated=accelerated, record=self._steps.append)
-        self._networks = Networks(config)
+        self._networks = Networks(config, self._take_password)
         self._control = ControlPlane(config.agent_api_socket)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="server")
         self._desired: Desired | None = None
@@ -137,7 +137,8 @@ class Loop:
         for id in present - set(wanted) - self._moving:
             self._go(id, None)
         if sweep:
-            images = {server.root_disk.image_id for server in desired.servers if server.root_disk.image_id}
+            disks = [disk for one in desired.servers for disk in (one.root_disk, one.rescue) if disk]
+            images = {disk.image_id for disk in disks if disk.image_id}
             self._servers.sweep(set(wanted), images, set(self._moving))
             self._swept_at = now
         self._report(desired, there, present)
@@ -199,6 +200,14 @@ class Loop:
             host.run("ip", "address", "del", cidr, "dev", bridge)
         self._external = cidrs
 
+    def _take_password(self, network_id: str, address: str, password: str) -> None:
+        """Keep what a guest has posted until the control plane has it."""
+        desired = self._desired
+        for server in desired.servers if desired else ():
+            if (network_id, address) in server.addresses and server.id in self._servers.folders.ids():
+                self._servers.folders.write(server.id, password=password)
+                self._wake.set()
+
     # -- the report -------------------------------------------------------------------------------------------
 
     def _report(self, desired: Desired, there: dict[str, Domain], present: set[str]) -> None:
@@ -212,14 +221,18 @@ class Loop:
         servers += [ObservedServer(id, "shutdown") for id in sorted(present - set(wanted))]
         steps = tuple(self._steps[:STEPS_AT_ONCE])
         fresh = now - self._reported_at > PERIOD_S - 1
+        told = {id: self._servers.folders.read(id).get("password") for id in wanted}
+        passwords = tuple((id, str(password)) for id, password in told.items() if password)
         report = Observed(self.config.host, desired.revision, tuple(servers), version=__version__)
-        if not steps and not fresh and report == self._reported:
+        if not steps and not fresh and not passwords and report == self._reported:
             return
         measured = capacity.measure(self.config, self._domains, accelerated=self.accelerated) if fresh else {}
-        self._control.report(
-            Observed(report.host, report.revision, report.servers, steps, measured, report.version)
-        )
+        used = live.statistics(self._domains.connection()) if fresh else {}
+        whole = replace(report, steps=steps, capacity=measured, statistics=used, passwords=passwords)
+        self._control.report(whole)
         del self._steps[: len(steps)]
+        for id, _ in passwords:
+            self._servers.folders.write(id, password="")
         self._reported = report
         if fresh:
             self._reported_at = now
@@ -242,8 +255,12 @@ class Loop:
             error=trouble.error if trouble and lasting else "",
             action_done=str(kept.get("action", "")),
             console_path=str(self._servers.folders.vnc_socket(server.id))
-            if domain and domain.power != "shutdown"
+            if domain and domain.power in ("running", "paused")
             else "",
             plugged=tuple(sorted(plugged.get(server.id, ()))),
-            guest_stopped=domain is not None and self._servers.guest_stopped(server, domain),
+            guest_stopped=domain is not None
+            and (self._servers.guest_stopped(server, domain) or self._servers.memory_is_lost(server, domain)),
+            reached=str(kept.get("wish", "")),
+            snapshot=str(kept.get("snapshot", "")),
+            snapshot_path=str(self._servers.folders.snapshot_file(server.id)) if kept.get("snapshot") else "",
         )

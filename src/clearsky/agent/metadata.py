@@ -12,9 +12,11 @@ import base64
 import contextlib
 import ipaddress
 import json
+import re
 import socket
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ IDLE_S = 15.0
 REQUEST_S = 10.0
 REQUEST_LIMIT_BYTES = 8192
 CONNECTIONS_PER_GUEST = 16
+PASSWORD, PASSWORD_LIMIT_BYTES = "openstack/latest/password", 4 * 255
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 OPENSTACK_VERSIONS = (
     "2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22",
@@ -87,8 +90,10 @@ def _entry(name: str, value: Any) -> str:
 
 
 class Service:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    """`post` is told a guest's password: (network id, address, password)."""
+
+    def __init__(self, folder: Path, post: Callable[[str, str, str], None]) -> None:
+        self._folder, self._post = folder, post
         self._servers: dict[str, asyncio.Server] = {}
         self._open: Counter[tuple[str, str]] = Counter()
 
@@ -129,13 +134,13 @@ class Service:
         line = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_LIMIT_BYTES)
         while True:
             try:
-                request = await asyncio.wait_for(_request(line, reader), IDLE_S)
+                request, posted = await asyncio.wait_for(_request(line, reader), IDLE_S)
             except h11.RemoteProtocolError:
                 await _send(line, writer, 400, TEXT, b"That is no HTTP request.")
                 return
             if request is None:
                 return
-            status, kind, body = self._answer(who, request)
+            status, kind, body = self._answer(who, request, posted)
             await asyncio.wait_for(
                 _send(line, writer, status, kind, b"" if request.method == b"HEAD" else body), REQUEST_S
             )
@@ -143,15 +148,32 @@ class Service:
                 return
             line.start_next_cycle()
 
-    def _answer(self, who: tuple[str, str], request: h11.Request) -> tuple[int, str, bytes]:
-        if request.method not in (b"GET", b"HEAD"):
+    def _answer(self, who: tuple[str, str], request: h11.Request, posted: bytes) -> tuple[int, str, bytes]:
+        path = request.target.decode("ascii", "replace").partition("?")[0]
+        is_password = re.fullmatch(r"/openstack/[^/]+/password/?", path) is not None
+        if request.method not in (b"GET", b"HEAD") and not (request.method == b"POST" and is_password):
             return 405, TEXT, b"This service is only read."
         tree = self._tree(*who)
         if tree is None:
             return 404, TEXT, b"No server with your address is known on this network."
-        path = request.target.decode("ascii", "replace").partition("?")[0]
+        if request.method == b"POST":
+            return self._take_password(who, tree, posted)
         found = answer(tree, path)
         return (200, *found) if found is not None else (404, TEXT, b"There is nothing at this path.")
+
+    def _take_password(
+        self, who: tuple[str, str], tree: dict[str, str], posted: bytes
+    ) -> tuple[int, str, bytes]:
+        """Take the password that a guest has set and encrypted; one that is known is not changed by a guest."""
+        if tree.get(PASSWORD):
+            return 409, TEXT, b"A password is set already."
+        if len(posted) > PASSWORD_LIMIT_BYTES:
+            return 400, TEXT, b"The password is too long."
+        try:
+            self._post(*who, posted.decode("utf-8", "replace"))
+        except OSError:
+            return 503, TEXT, b"Nobody takes the password now. Try again."
+        return 200, TEXT, b""
 
     def _tree(self, network_id: str, address: str) -> dict[str, str] | None:
         with contextlib.suppress(OSError, ValueError):
@@ -160,9 +182,10 @@ class Service:
         return None
 
 
-async def _request(line: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:
-    """Read one request to its end, throwing its body away; None where the guest has hung up."""
+async def _request(line: h11.Connection, reader: asyncio.StreamReader) -> tuple[h11.Request | None, bytes]:
+    """Read one request and the beginning of its body; None where the guest has hung up."""
     request: h11.Request | None = None
+    body = b""
     while True:
         event = line.next_event()
         if event is h11.NEED_DATA:
@@ -170,9 +193,11 @@ async def _request(line: h11.Connection, reader: asyncio.StreamReader) -> h11.Re
         elif isinstance(event, h11.Request):
             request = event
         elif isinstance(event, h11.EndOfMessage):
-            return request
-        elif not isinstance(event, h11.Data):
-            return None
+            return request, body
+        elif isinstance(event, h11.Data):
+            body = (body + event.data)[: PASSWORD_LIMIT_BYTES + 1]
+        else:
+            return None, b""
 
 
 async def _send(
@@ -187,7 +212,10 @@ async def _send(
 
 
 async def _run(line: socket.socket, folder: Path) -> None:
-    service, loop = Service(folder), asyncio.get_running_loop()
+    def post(network_id: str, address: str, password: str) -> None:
+        line.send(json.dumps([network_id, address, password]).encode())
+
+    service, loop = Service(folder, post), asyncio.get_running_loop()
     ended = asyncio.Event()
     pending: set[asyncio.Task[None]] = set()
 
@@ -210,6 +238,7 @@ async def _run(line: socket.socket, folder: Path) -> None:
 
 def main() -> None:
     line = socket.socket(fileno=int(sys.argv[1]))
+    line.setblocking(False)
     asyncio.run(_run(line, Path(sys.argv[2])))
 
 

@@ -14,6 +14,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -28,10 +30,13 @@ log = structlog.get_logger("agent")
 ADDRESS = "169.254.169.254"
 PORT = 80
 BACKLOG = 128
+MESSAGE_BYTES = 16384
+TakePassword = Callable[[str, str, str], None]
+"""(network id, address, password)"""
 
 
 class Networks:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, take_password: TakePassword) -> None:
         self._prefix = config.network.device_prefix
         self._folder = config.run / "metadata"
         self._switch = Switch(config)
@@ -39,7 +44,7 @@ class Networks:
         self._folder.mkdir(exist_ok=True)
         self._folder.chmod(0o750)
         os.chown(self._folder, 0, self._group)
-        self._service = _Service(self._folder, config.cloud.user + "-guest")
+        self._service = _Service(self._folder, config.cloud.user + "-guest", take_password)
         self._made: dict[str, DesiredNetwork] = {}
         self._trees: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -174,8 +179,8 @@ class Networks:
 class _Service:
     """The process that answers guests. It has no privileges, so listening sockets are handed to it."""
 
-    def __init__(self, folder: Path, account: str) -> None:
-        self._folder, self._account = folder, account
+    def __init__(self, folder: Path, account: str, take_password: TakePassword) -> None:
+        self._folder, self._account, self._take_password = folder, account, take_password
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self.listening: set[str] = set()
@@ -200,7 +205,18 @@ class _Service:
                 extra_groups=[],
             )
         self._line, self.listening = ours, set()
+        threading.Thread(target=self._hear, args=(ours,), name="passwords", daemon=True).start()
         return True
+
+    def _hear(self, line: socket.socket) -> None:
+        """Take over what guests post; ends with the process at the other end."""
+        with contextlib.suppress(OSError):
+            while message := line.recv(MESSAGE_BYTES):
+                try:
+                    network_id, address, password = json.loads(message)
+                    self._take_password(str(network_id), str(address), str(password))
+                except (ValueError, OSError) as error:
+                    log.warning("a guest's password is lost", error=str(error))
 
     def open(self, network_id: str, listener: socket.socket) -> None:
         assert self._line is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-PowerState = Literal["running", "shutdown", "paused", "absent"]
+PowerState = Literal["running", "shutdown", "paused", "suspended", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,16 @@ class DesiredDisk:
     """Virtual size; 0: the image's own."""
     image_size_bytes: int = 0
     """Virtual size of the image."""
+    token: str = ""
+    """Changes when the disk is to be made anew, from nothing: what was on it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredServer:
     id: str
     name: str
-    power: Literal["running", "shutdown", "paused"]
+    power: Literal["running", "shutdown", "paused", "suspended"]
+    """suspended: off, with its memory in a file that the next start goes on from."""
     vcpus: int
     memory_mib: int
     root_disk: DesiredDisk
@@ -55,8 +58,17 @@ class DesiredServer:
     """(network id, fixed IP) pairs: who may ask the metadata service for this tree."""
     action: tuple[str, str] | None = None
     """The newest request that is not a state, and its idempotency token: ("reboot_soft" | "reboot_hard" |
-    "inject_nmi", token). The agent keeps the last token that it carried out in the server's folder."""
+    "crash_dump", token). The agent keeps the last token that it carried out in the server's folder."""
     hostname: str = ""
+    wish: str = ""
+    """A new text for each new desired state: `ObservedServer.reached` says it back."""
+    rescue: DesiredDisk | None = None
+    """The disk to boot from instead; the root disk is then the second one."""
+    checkpoint: tuple[str, str] | None = None
+    """The copy of the root disk that a resize can be reverted to: ("keep", token) makes it while the server is off,
+    ("restore", token) puts it back in place of the root disk; None: there is to be none."""
+    snapshot: str = ""
+    """Token of a complete copy of the root disk that is to be made beside it, for an image; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,12 @@ class ObservedServer:
     """Ids of ports whose device is there and plugged into the integration bridge."""
     guest_stopped: bool = False
     """The guest powered itself off after the last start that the agent made: the control plane should follow."""
+    reached: str = ""
+    """The newest wish that was reached in full."""
+    snapshot: str = ""
+    """Token of the copy of the root disk that is complete; `snapshot_path` is where it lies, readable for the api's
+    account."""
+    snapshot_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +141,9 @@ class Observed:
     """vcpus, memory_mib, disk_gib, memory_used_mib, disk_free_gib, hypervisor_type, hypervisor_version (int, as
     libvirt), cpu_info (dict), virtualization ("kvm"|"tcg"), traits (list of placement trait names), host_ip."""
     version: str = ""
+    statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Server id -> what it uses: state, uptime_s, cpus (list of ns), memory_mib, memory_used_mib, nics (port_id, mac,
+    rx_octets, rx_errors, rx_drop, rx_packets, and tx_*), disks (name, read_bytes, read_requests, write_bytes,
+    write_requests, errors). Only with `capacity`: empty otherwise."""
+    passwords: tuple[tuple[str, str], ...] = ()
+    """(server id, password as its guest encrypted and posted it): each once, as an event."""
