@@ -81,8 +81,6 @@ class Database:
 @dataclass(frozen=True, slots=True)
 class Work:
     threads: int = 8
-    slow_threads: int = 2
-    """For work that may take minutes: imports of images."""
     lease_s: float = 60.0
     poll_s: float = 1.0
 
@@ -90,14 +88,12 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Identity:
     token_lifetime_s: int = 24 * 3600
-    allow_expired_s: int = 48 * 3600
-    """How long after its end a token can still be read with `allow_expired`, as services do in long operations."""
-    receipt_lifetime_s: int = 300
-    """How long one has for the second of several authentication methods."""
     argon2_time_cost: int = 2
     argon2_memory_kib: int = 19456
     lockout_attempts: int = 10
     lockout_s: int = 300
+    fernet_keys: int = 3
+    """How many keys are kept: tokens of the oldest one stay valid until it is rotated out."""
     list_limit: int = 0
     """Longest list that is answered without `limit`; 0: whole ones. What is cut off is said by `truncated`."""
     max_project_tree_depth: int = 5
@@ -118,14 +114,6 @@ class Identity:
     """After so many days without a log-in a user counts as disabled; 0: never."""
     limit_model: str = "flat"
     """flat, or strict_two_level: no project may have more than its domain."""
-    key_rotation_s: int = 24 * 3600
-    """How often the keys of tokens rotate by themselves; the worker does it. 0: never."""
-    credential_key_rotation_s: int = 30 * 24 * 3600
-    """The same for the keys that encrypt stored credentials."""
-    max_redelegation_count: int = 3
-    """How often a trust can be passed on."""
-    application_credentials_per_user: int = 100
-    """0: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,24 +158,6 @@ class Image:
     """Where imports keep data until it has been looked at; empty: `staging` in the state directory."""
     upload_idle_s: float = 120.0
     """An upload whose process has not been heard of for so long is given up."""
-    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
-    """copy-image is offered where there are several stores."""
-    import_timeout_s: float = 6 * 3600.0
-    """An import that takes longer fails."""
-    task_lifetime_s: float = 48 * 3600.0
-    """How long a finished task can be looked at."""
-    convert_to: str = ""
-    """raw or qcow2: what imports turn other formats into; empty: nothing is converted."""
-    download_schemes: tuple[str, ...] = ("http", "https")
-    """What web-download may fetch. Besides: only from addresses of the public Internet, see download_networks."""
-    download_hosts: tuple[str, ...] = ()
-    """Empty: any host that is not in download_hosts_denied."""
-    download_hosts_denied: tuple[str, ...] = ()
-    download_ports: tuple[str, ...] = ("80", "443")
-    download_networks: tuple[str, ...] = ()
-    """Networks beside the public Internet, as 10.1.0.0/16, that web-download may fetch from."""
-    download_idle_s: float = 30.0
-    """A server that sends nothing for so long is given up."""
 
 
 @dataclass(frozen=True, slots=True)

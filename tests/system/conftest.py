@@ -37,6 +37,13 @@ argon2_time_cost = 1
 """
 
 
+SILENT = {
+    "delete", "add", "remove", "set", "unset", "reboot", "start", "stop", "log", "suspend", "resume", "unrescue", "rescue",
+    "resize", "shelve", "unshelve",
+}  # fmt: skip
+"""Commands that have one of these words print nothing that is JSON."""
+
+
 def until(what: str, holds: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> Any:
     """Wait until something holds; fail by its name."""
     end = time.monotonic() + seconds
@@ -95,11 +102,7 @@ class Cloud:
     def openstack(self, *words: str, cloud: str = "trial") -> Any:
         """Run the openstack command; return what it printed, parsed where it is JSON."""
         program = Path(sys.executable).with_name("openstack")
-        printing = (
-            ()
-            if {"delete", "add", "remove", "set", "unset", "reboot", "start", "stop", "log"} & {*words}
-            else ("-f", "json")
-        )
+        printing = () if SILENT & {*words} else ("-f", "json")
         text = self.run(program, *words, *printing, OS_CLOUD=cloud).stdout
         # What --wait prints of its progress comes before the JSON.
         begin = min((text.find(sign) for sign in "[{" if sign in text), default=-1)

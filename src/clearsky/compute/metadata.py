@@ -30,6 +30,8 @@ class Facts:
     """Base64, as the client sent it."""
     flavor_name: str
     ports: tuple[PortInfo, ...]
+    password: str = ""
+    """As the guest has encrypted and posted it."""
 
 
 def tree(facts: Facts) -> dict[str, str]:
@@ -39,6 +41,7 @@ def tree(facts: Facts) -> dict[str, str]:
         "openstack/latest/network_data.json": orjson.dumps(network_data(facts.ports)),
         "openstack/latest/vendor_data.json": b"{}",
         "openstack/latest/vendor_data2.json": b"{}",
+        "openstack/latest/password": facts.password.encode(),
         "ec2/latest/meta-data.json": orjson.dumps(_ec2(facts)),
     }
     if facts.user_data:

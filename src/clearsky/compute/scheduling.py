@@ -6,12 +6,15 @@ import time
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from clearsky.compute import store
+from clearsky.compute import groups, store
+from clearsky.compute import tables as t
+from clearsky.db.engine import lock
 from clearsky.placement import service as placement
 
 ZONE = "nova"
+"""The zone of every host that no aggregate puts into another one."""
 ALIVE_S = 60.0
 """A host that has not reported for so long gets no new servers."""
 
@@ -20,38 +23,91 @@ class NoValidHost(Exception):
     """No host takes the server; says how many fell out for which reason."""
 
 
-def resources(row: Any) -> dict[str, int]:
-    """Return what a server claims, in Placement's classes."""
-    flavor = row.flavor
+def resources(flavor: dict[str, Any]) -> dict[str, int]:
+    """Return what a server of a flavor claims, in Placement's classes."""
     disk = flavor["disk_gib"] + flavor["ephemeral_gib"] + -(-flavor["swap_mib"] // 1024)
     return {"VCPU": flavor["vcpus"], "MEMORY_MB": flavor["ram_mib"], "DISK_GB": disk}
+
+
+def traits(flavor: dict[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the traits that a flavor's extra specs require and forbid: `trait:NAME=required`."""
+    named: dict[str, set[str]] = {"required": set(), "forbidden": set()}
+    for key, value in flavor["extra_specs"].items():
+        if key.startswith("trait:") and value in named:
+            named[value].add(key.removeprefix("trait:"))
+    return frozenset(named["required"]), frozenset(named["forbidden"])
 
 
 def is_up(host: Any, now: float) -> bool:
     return now - host.seen_at < ALIVE_S and not host.forced_down
 
 
+def zones(c: Connection) -> dict[str, str]:
+    """Return host -> availability zone, for those that an aggregate puts into one."""
+    a, m = t.aggregates, t.aggregate_hosts
+    query = select(m.c.host, a.c.metadata).join(a, a.c.id == m.c.aggregate_id).order_by(a.c.id)
+    found = {}
+    for host, metadata in c.execute(query):
+        if zone := metadata.get("availability_zone"):
+            found[host] = zone
+    return found
+
+
+def zone_names(c: Connection) -> set[str]:
+    """Return the availability zones that a server may be asked for in."""
+    named = zones(c)
+    return {named.get(host.name, ZONE) for host in store.hosts(c)} or {ZONE}
+
+
 def choose(c: Connection, row: Any) -> Any:
     """Return the host with the most free memory among those that fit; raises NoValidHost."""
     now, rejected = time.time(), Counter[str]()
-    fitting, short = placement.candidates(c, resources(row))
+    if row.group_id:
+        lock(c, f"server-group:{row.group_id}")
+    fitting, short = placement.candidates(c, resources(row.flavor), *traits(row.flavor))
     rejected.update(short)
     hosts = {host.id: host for host in store.hosts(c)}
+    named, fits_group = zones(c), groups.judge(c, row)
+    near, far = (_hosts_of(c, row, hint) for hint in ("same_host", "different_host"))
+    best: list[tuple[int, Any]] = []
     for candidate in fitting:
         host = hosts.get(candidate.provider_id)
         if host is None:
             rejected["not a compute host"] += 1
+            continue
+        reason, penalty = fits_group(host.name)
+        if reason:
+            pass
         elif not is_up(host, now):
-            rejected["host is down"] += 1
+            reason = "host is down"
         elif not host.enabled:
-            rejected["host is disabled"] += 1
+            reason = "host is disabled"
         elif row.forced_host and row.forced_host != host.name:
-            rejected[f"not the host that was asked for ({row.forced_host})"] += 1
-        elif row.availability_zone not in (None, ZONE):
-            rejected[f"not in availability zone {row.availability_zone}"] += 1
+            reason = f"not the host that was asked for ({row.forced_host})"
+        elif row.availability_zone not in (None, named.get(host.name, ZONE)):
+            reason = f"not in availability zone {row.availability_zone}"
+        elif near is not None and host.name not in near:
+            reason = "not the host of the servers in same_host"
+        elif far is not None and host.name in far:
+            reason = "the host of a server in different_host"
+        if reason:
+            rejected[reason] += 1
         else:
-            return host
+            best.append((penalty, host))
+    if best:
+        return min(best, key=lambda item: item[0])[1]
     told = (
         ", ".join(f"{reason}: {count}" for reason, count in sorted(rejected.items())) or "there are no hosts"
     )
     raise NoValidHost(f"No valid host was found. Of {len(hosts)} host(s) fell out, by reason: {told}.")
+
+
+def _hosts_of(c: Connection, row: Any, hint: str) -> set[str] | None:
+    """Return the hosts of the servers that a scheduler hint names; None where it is not given."""
+    named = row.scheduler_hints.get(hint)
+    if not named:
+        return None
+    ids = [named] if isinstance(named, str) else list(named)
+    s = t.servers.c
+    query = select(s.host).where(s.id.in_(ids), s.project_id == row.project_id, s.host.is_not(None))
+    return set(c.execute(query).scalars())

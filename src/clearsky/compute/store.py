@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Any
 
@@ -32,11 +33,16 @@ def change(c: Connection, id: str, values: dict[str, Any]) -> Any:
     return c.execute(update(t.servers).where(s.id == id).values(**changes).returning(t.servers)).one()
 
 
+def new_wish() -> str:
+    """Return a text that no desired state has had: hosts say it back when they have reached it."""
+    return secrets.token_hex(8)
+
+
 def want(c: Connection, row: Any, values: dict[str, Any], *, request_id: str = "") -> Any:
     """Write a new desired state and wake whoever has to bring it about."""
     if request_id:
         values = values | {"request_id": request_id}
-    row = change(c, row.id, values)
+    row = change(c, row.id, {"wish": new_wish(), "observed_error": ""} | values)
     enqueue(c, "server", row.id, request_id=request_id)
     if row.host:
         bump_host(c, row.host)
@@ -98,10 +104,11 @@ def servers_by_host(c: Connection) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def usage(c: Connection, project_id: str) -> dict[str, int]:
-    """Count a project's servers: the truth that quotas are checked against."""
+def usage(c: Connection, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """Count a project's servers, or one user's: the truth that quotas are checked against."""
     query = select(func.count(), func.sum(s.vcpus), func.sum(s.ram_mib))
-    row = c.execute(query.where(s.project_id == project_id, s.deleted.is_(False))).one()
+    query = query.where(s.project_id == project_id, s.deleted.is_(False))
+    row = c.execute(query.where(s.user_id == user_id) if user_id else query).one()
     return {"instances": int(row[0]), "cores": int(row[1] or 0), "ram": int(row[2] or 0)}
 
 
@@ -110,11 +117,17 @@ def keypair_count(c: Connection, user_id: str) -> int:
     return int(c.execute(query).scalar_one())
 
 
-def limits(c: Connection, project_id: str) -> dict[str, int]:
+def group_count(c: Connection, project_id: str) -> int:
+    query = select(func.count()).select_from(t.server_groups)
+    return int(c.execute(query.where(t.server_groups.c.project_id == project_id)).scalar_one())
+
+
+def limits(c: Connection, owners: list[str]) -> dict[str, int]:
+    """Return the limits of the owners, those of later ones before those of earlier ones."""
     q = t.quotas.c
-    return {
-        name: int(n) for name, n in c.execute(select(q.resource, q.limit_).where(q.project_id == project_id))
-    }
+    rows = list(c.execute(select(q.project_id, q.resource, q.limit_).where(q.project_id.in_(owners))))
+    rows.sort(key=lambda row: owners.index(row.project_id))
+    return {row.resource: int(row.limit_) for row in rows}
 
 
 def no_conflict(row: Any, action: str, states: tuple[str, ...]) -> None:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from clearsky.api.microversions import Microversions
 
-MICROVERSIONS = Microversions("compute", (2, 1), (2, 96), "X-OpenStack-Nova-API-Version")
+MICROVERSIONS = Microversions("compute", (2, 1), (2, 104), "X-OpenStack-Nova-API-Version")

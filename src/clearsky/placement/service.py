@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -17,6 +18,10 @@ __all__ = [
     "candidates",
     "claim",
     "ensure_provider",
+    "forget_provider",
+    "join_aggregate",
+    "leave_aggregate",
+    "mark",
     "release",
     "usages",
 ]
@@ -85,10 +90,47 @@ def claim(
     user_id: str,
     provider_id: str,
     resources: dict[str, int],
+    *,
+    kind: str = "INSTANCE",
 ) -> None:
     """Claim `resources` on the provider for the consumer, in place of what it held; raises Conflict."""
     wanted = {name: amount for name, amount in resources.items() if amount}
-    store.claim(c, consumer_id, project_id, user_id, {provider_id: wanted})
+    store.claim(c, consumer_id, project_id, user_id, {provider_id: wanted}, kind)
+
+
+def mark(c: Connection, provider_id: str, trait: str, *, on: bool) -> None:
+    """Set or remove one trait of a provider; one that is not there has none."""
+    if not store.providers(c, id=provider_id):
+        return
+    have = store.traits(c, [provider_id]).get(provider_id, set())
+    wanted = have | {trait} if on else have - {trait}
+    if wanted != have:
+        store.set_traits(c, provider_id, wanted)
+        store.bump(c, provider_id)
+
+
+def join_aggregate(c: Connection, provider_id: str, aggregate_id: str) -> None:
+    """Associate a provider with an aggregate; a provider that is not there yet is not."""
+    _aggregate(c, provider_id, lambda have: have | {aggregate_id})
+
+
+def leave_aggregate(c: Connection, provider_id: str, aggregate_id: str) -> None:
+    _aggregate(c, provider_id, lambda have: have - {aggregate_id})
+
+
+def _aggregate(c: Connection, provider_id: str, change: Callable[[set[str]], set[str]]) -> None:
+    if not store.providers(c, id=provider_id):
+        return
+    have = store.aggregates(c, provider_id)
+    if change(have) != have:
+        store.set_aggregates(c, provider_id, change(have))
+        store.bump(c, provider_id)
+
+
+def forget_provider(c: Connection, provider_id: str) -> None:
+    """Remove a provider on which nothing is allocated; an absent one is as good."""
+    if store.providers(c, id=provider_id):
+        store.remove_provider(c, provider_id)
 
 
 def release(c: Connection, consumer_id: str) -> None:

@@ -118,6 +118,17 @@ def set_traits(c: Connection, id: str, wanted: Iterable[str]) -> None:
         c.execute(insert(t.provider_traits), rows)
 
 
+def aggregates(c: Connection, id: str) -> set[str]:
+    a = t.provider_aggregates.c
+    return set(c.execute(select(a.aggregate_id).where(a.provider_id == id)).scalars())
+
+
+def set_aggregates(c: Connection, id: str, wanted: Iterable[str]) -> None:
+    c.execute(delete(t.provider_aggregates).where(t.provider_aggregates.c.provider_id == id))
+    if rows := [{"provider_id": id, "aggregate_id": name} for name in sorted(set(wanted))]:
+        c.execute(insert(t.provider_aggregates), rows)
+
+
 def usages(c: Connection, ids: Iterable[str] | None = None) -> dict[str, dict[str, int]]:
     a = t.allocations.c
     query = select(a.provider_id, a.resource_class, func.sum(a.used)).group_by(
@@ -168,7 +179,12 @@ def consumer(c: Connection, id: str) -> Any:
 
 
 def claim(
-    c: Connection, consumer_id: str, project_id: str, user_id: str, wanted: dict[str, dict[str, int]]
+    c: Connection,
+    consumer_id: str,
+    project_id: str,
+    user_id: str,
+    wanted: dict[str, dict[str, int]],
+    kind: str = "INSTANCE",
 ) -> None:
     """Replace a consumer's allocations (provider -> class -> amount); raises Conflict where one does not fit."""
     for id in sorted(wanted):
@@ -189,7 +205,7 @@ def claim(
     if not rows:
         return
     c.execute(insert(t.allocations), rows)
-    c.execute(insert(t.consumers).values(id=consumer_id, project_id=project_id, user_id=user_id))
+    c.execute(insert(t.consumers).values(id=consumer_id, project_id=project_id, user_id=user_id, type=kind))
 
 
 def remove_allocations(c: Connection, consumer_id: str) -> int:
@@ -204,6 +220,6 @@ def remove_provider(c: Connection, id: str) -> None:
             f"Unable to delete resource provider {id}: it has allocations",
             kind="placement.resource_provider.inuse",
         )
-    for table in (t.inventories, t.provider_traits):
+    for table in (t.inventories, t.provider_traits, t.provider_aggregates):
         c.execute(delete(table).where(table.c.provider_id == id))
     c.execute(delete(t.providers).where(t.providers.c.id == id))

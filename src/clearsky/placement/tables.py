@@ -35,6 +35,13 @@ provider_traits = Table(
     Column("trait", String(255), primary_key=True),
 )
 
+provider_aggregates = Table(
+    "placement_provider_aggregates",
+    metadata,
+    Column("provider_id", String(36), primary_key=True),
+    Column("aggregate_id", String(36), primary_key=True, index=True),
+)
+
 allocations = Table(
     "placement_allocations",
     metadata,
@@ -51,4 +58,6 @@ consumers = Table(
     Column("project_id", String(64), nullable=False, index=True),
     Column("user_id", String(64), nullable=False),
     Column("generation", Integer, nullable=False, default=1),
+    Column("type", String(255)),
 )
+"""`type`: null where whoever made it was too old to know of types."""

@@ -13,16 +13,9 @@ from clearsky.work.bell import Bell
 from clearsky.work.worker import Worker
 
 
-def start(house: House) -> list[Worker]:
-    """Run the reconcilers in threads of this process; also used by a simulated cloud.
-
-    Slow kinds (imports) have threads of their own, so that they never stand in the way of the rest.
-    """
-    kinds, slow = app.reconcilers(), app.slow()
-    workers = [
-        Worker(house, {kind: kinds[kind] for kind in kinds if kind not in slow}),
-        Worker(house, {kind: kinds[kind] for kind in slow}, house.config.work.slow_threads),
-    ]
+def start(house: House) -> Worker:
+    """Run the reconcilers in threads of this process; also used by a simulated cloud."""
+    worker = Worker(house, app.reconcilers())
     with house.db.write() as connection:
         for kind in app.periodic():
             queue.enqueue(connection, kind, "all")
@@ -31,14 +24,12 @@ def start(house: House) -> list[Worker]:
     def hear() -> None:
         while True:
             if queue.WORKER_TOPIC in bell.recv(65536).decode().split("\n"):
-                for worker in workers:
-                    worker.wake()
+                worker.wake()
 
     threading.Thread(target=hear, daemon=True).start()
-    for worker in workers:
-        worker.start()
+    worker.start()
     network.start_watch(house)
-    return workers
+    return worker
 
 
 def main() -> None:
@@ -47,10 +38,9 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    workers = start(app.open_house(settings))
+    worker = start(app.open_house(settings))
     stop.wait()
-    for worker in workers:
-        worker.stop()
+    worker.stop()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What belongs to one server: addresses, metadata, tags, ports, security groups, and the actions on it."""
+"""What belongs to one server: addresses, metadata, tags, and what was asked of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ routes = Routes()
 _ONE = "/v2.1/servers/{server_id}"
 
 
-def _server(call: Call) -> Any:
+def server(call: Call) -> Any:
+    """Return the server that the path names."""
     with call.house.db.read() as c:
         return store.server(c, call.scope, call.params["server_id"])
 
@@ -31,14 +32,14 @@ def _server(call: Call) -> Any:
 def list_addresses(call: Call) -> Reply:
     """List a server's addresses by network."""
     return Reply(
-        {"addresses": addresses(network.ports_of_server(call.house, _server(call).id), extended=False)}
+        {"addresses": addresses(network.ports_of_server(call.house, server(call).id), extended=False)}
     )
 
 
 @routes.get(_ONE + "/ips/{network}", rule="os_compute_api:ips:index", response=schema.holding())
 def show_addresses(call: Call) -> Reply:
     """List a server's addresses on one network."""
-    found = addresses(network.ports_of_server(call.house, _server(call).id), extended=False)
+    found = addresses(network.ports_of_server(call.house, server(call).id), extended=False)
     name = call.params["network"]
     if name not in found:
         raise NotFound(f"Server {call.params['server_id']} has no network named {name!r:.80}")
@@ -66,7 +67,7 @@ def _metadata(call: Call, change: Any) -> dict[str, str]:
 @routes.get(_ONE + "/metadata", rule="os_compute_api:server-metadata:index", response=holding("metadata"))
 def list_metadata(call: Call) -> Reply:
     """List a server's metadata."""
-    return Reply({"metadata": _server(call).metadata})
+    return Reply({"metadata": server(call).metadata})
 
 
 @routes.put(
@@ -94,7 +95,7 @@ def update_metadata(call: Call) -> Reply:
 @routes.get(_ONE + "/metadata/{key}", rule="os_compute_api:server-metadata:index", response=holding("meta"))
 def show_metadata_item(call: Call) -> Reply:
     """Show one item of a server's metadata."""
-    found, key = _server(call).metadata, call.params["key"]
+    found, key = server(call).metadata, call.params["key"]
     if key not in found:
         raise NotFound("Metadata item was not found")
     return Reply({"meta": {key: found[key]}})
@@ -143,7 +144,7 @@ def _tags(call: Call, change: Any) -> list[str]:
 @routes.get(_ONE + "/tags", rule="os_compute_api:os-server-tags:index", response=schema.TAGS, since=(2, 26))
 def list_tags(call: Call) -> Reply:
     """List a server's tags."""
-    return Reply({"tags": _server(call).tags})
+    return Reply({"tags": server(call).tags})
 
 
 @routes.put(
@@ -168,7 +169,7 @@ def delete_tags(call: Call) -> Reply:
 @routes.get(_ONE + "/tags/{tag}", rule="os_compute_api:os-server-tags:index", status=204, since=(2, 26))
 def check_tag(call: Call) -> Reply:
     """Say whether a server has a tag."""
-    if call.params["tag"] not in _server(call).tags:
+    if call.params["tag"] not in server(call).tags:
         raise NotFound(f"Server {call.params['server_id']} has no tag '{call.params['tag']:.60}'")
     return Reply()
 
@@ -179,7 +180,7 @@ def add_tag(call: Call) -> Reply:
     tag = call.params["tag"]
     if not 0 < len(tag) <= 60 or "," in tag or "/" in tag:
         raise Invalid(f"Invalid input for tag {tag!r:.80}: 1 to 60 characters without comma and slash")
-    there = tag in _server(call).tags
+    there = tag in server(call).tags
     _tags(call, lambda old: list(dict.fromkeys([*old, tag])))
     place = f"{call.base_url}/v2.1/servers/{call.params['server_id']}/tags/{tag}"
     return Reply(None, 204 if there else 201, {} if there else {"Location": place})
@@ -197,67 +198,6 @@ def delete_tag(call: Call) -> Reply:
 
     _tags(call, change)
     return Reply()
-
-
-# -- ports and security groups ----------------------------------------------------------------------------------
-
-
-def _port(port: Any) -> dict[str, Any]:
-    return {
-        "net_id": port.network_id,
-        "port_id": port.id,
-        "mac_addr": port.mac,
-        "port_state": "ACTIVE" if port.up else "DOWN",
-        "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip} for a in port.addresses],
-    }
-
-
-@routes.get(
-    _ONE + "/os-interface",
-    rule="os_compute_api:os-attach-interfaces:list",
-    response=holding("interfaceAttachments"),
-)
-def list_interfaces(call: Call) -> Reply:
-    """List a server's ports."""
-    found = [_port(port) for port in network.ports_of_server(call.house, _server(call).id)]
-    if call.version >= (2, 70):
-        found = [one | {"tag": None} for one in found]
-    return Reply({"interfaceAttachments": found})
-
-
-@routes.get(
-    _ONE + "/os-interface/{port_id}",
-    rule="os_compute_api:os-attach-interfaces:list",
-    response=holding("interfaceAttachment"),
-)
-def show_interface(call: Call) -> Reply:
-    """Show one of a server's ports."""
-    for port in network.ports_of_server(call.house, _server(call).id):
-        if port.id == call.params["port_id"]:
-            return Reply(
-                {"interfaceAttachment": _port(port) | ({"tag": None} if call.version >= (2, 70) else {})}
-            )
-    raise NotFound(f"Server {call.params['server_id']} has no port {call.params['port_id']:.80}")
-
-
-@routes.get(
-    _ONE + "/os-security-groups",
-    rule="os_compute_api:os-security-groups:list",
-    response=holding("security_groups"),
-)
-def list_security_groups(call: Call) -> Reply:
-    """List the security groups that a server's ports are in."""
-    row = _server(call)
-    groups = {
-        id: name
-        for port in network.ports_of_server(call.house, row.id)
-        for id, name in port.security_groups.items()
-    }
-    shown = [
-        {"id": id, "name": name, "description": "", "tenant_id": row.project_id, "rules": []}
-        for id, name in groups.items()
-    ]
-    return Reply({"security_groups": shown})
 
 
 # -- actions ----------------------------------------------------------------------------------------------------
@@ -285,10 +225,8 @@ def list_actions(call: Call) -> Reply:
     """List what was asked of a server, newest first; also of a deleted one."""
     a = t.actions.c
     with call.house.db.read() as c:
-        server = store.server(c, call.scope, call.params["server_id"], deleted=call.version >= (2, 21))
-        rows = list(
-            c.execute(select(t.actions).where(a.server_id == server.id).order_by(a.started_at.desc()))
-        )
+        found = store.server(c, call.scope, call.params["server_id"], deleted=call.version >= (2, 21))
+        rows = list(c.execute(select(t.actions).where(a.server_id == found.id).order_by(a.started_at.desc())))
     return Reply({"instanceActions": [_action(call, row) for row in rows]})
 
 
@@ -301,17 +239,17 @@ def show_action(call: Call) -> Reply:
     """Show one request with the steps that were taken for it."""
     a = t.actions.c
     with call.house.db.read() as c:
-        server = store.server(c, call.scope, call.params["server_id"], deleted=call.version >= (2, 21))
+        found = store.server(c, call.scope, call.params["server_id"], deleted=call.version >= (2, 21))
         row = c.execute(
-            select(t.actions).where(a.server_id == server.id, a.request_id == call.params["request_id"])
+            select(t.actions).where(a.server_id == found.id, a.request_id == call.params["request_id"])
         ).first()
     if row is None:
         raise NotFound(
-            f"Action for request_id {call.params['request_id']:.80} on instance {server.id} not found"
+            f"Action for request_id {call.params['request_id']:.80} on instance {found.id} not found"
         )
     shown = _action(call, row)
     if call.scope is None or call.version >= (2, 51):
-        steps = [step for step in journal.of(call.house.db, row.request_id) if step.resource_id == server.id]
+        steps = [step for step in journal.of(call.house.db, row.request_id) if step.resource_id == found.id]
         shown["events"] = [_event(call, step) for step in steps]
     return Reply({"instanceAction": shown})
 

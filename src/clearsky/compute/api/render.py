@@ -15,7 +15,16 @@ from clearsky.compute import scheduling, store
 from clearsky.network import service as network
 from clearsky.network.service import PortInfo
 
-POWER = {"running": 1, "paused": 3, "shutdown": 4, "absent": 0}
+POWER = {"running": 1, "paused": 3, "shutdown": 4, "suspended": 4, "absent": 0}
+_STATUS = {
+    "building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "paused": "PAUSED", "suspended": "SUSPENDED",
+    "rescued": "RESCUE", "resized": "VERIFY_RESIZE", "shelved": "SHELVED", "shelved_offloaded": "SHELVED_OFFLOADED",
+}  # fmt: skip
+_STATUS_BY_TASK = {
+    "rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT", "rebuilding": "REBUILD", "resize_prep": "RESIZE",
+    "resize_migrating": "RESIZE", "resize_reverting": "REVERT_RESIZE",
+}  # fmt: skip
+_WITH_PROGRESS = ("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING")
 
 
 def iso(seconds: float | None, *, fraction: bool = False) -> str | None:
@@ -48,13 +57,9 @@ def next_link(
 def status(row: Any) -> str:
     if row.deleted:
         return "DELETED"
-    if row.vm_state == "error":
+    if row.vm_state == "error" and row.task_state != "rebuilding":
         return "ERROR"
-    if row.task_state == "rebooting":
-        return "REBOOT"
-    if row.task_state == "rebooting_hard":
-        return "HARD_REBOOT"
-    return {"building": "BUILD", "active": "ACTIVE", "stopped": "SHUTOFF", "paused": "PAUSED"}[row.vm_state]
+    return _STATUS_BY_TASK.get(row.task_state) or _STATUS[row.vm_state]
 
 
 def addresses(ports: list[PortInfo], *, extended: bool = True) -> dict[str, list[dict[str, Any]]]:
@@ -80,30 +85,37 @@ def host_id(row: Any) -> str:
     return hashlib.sha224(f"{row.project_id}{row.host}".encode()).hexdigest()
 
 
-def details(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
+_BRIEF = (
+    "id", "name", "status", "tenant_id", "user_id", "metadata", "hostId", "image", "flavor", "created", "updated",
+    "addresses", "accessIPv4", "accessIPv6", "links", "OS-DCF:diskConfig", "progress", "fault", "locked", "description",
+    "tags", "trusted_image_certificates", "server_groups", "locked_reason",
+)  # fmt: skip
+"""What an update and a rebuild showed before 2.75, from which on they show everything."""
+
+
+def details(c: Connection, rows: list[Any], call: Call, *, brief: bool = False) -> list[dict[str, Any]]:
     """Render servers, with a fixed number of queries for any number of them."""
     ports = network.ports_of_servers(c, [row.id for row in rows])
     admin = call.may("os_compute_api:servers:admin_attributes")
     hosts = {host.name: host for host in store.hosts(c)} if admin else {}
-    return [_detail(call, row, ports.get(row.id, []), hosts, admin) for row in rows]
+    shown = [_detail(call, row, ports.get(row.id, []), hosts, admin=admin) for row in rows]
+    return [{name: one[name] for name in _BRIEF if name in one} for one in shown] if brief else shown
 
 
 def _detail(
-    call: Call, row: Any, ports: list[PortInfo], hosts: dict[str, Any], admin: bool
+    call: Call, row: Any, ports: list[PortInfo], hosts: dict[str, Any], *, admin: bool
 ) -> dict[str, Any]:
-    version = call.version
+    version, state = call.version, status(row)
     groups = sorted({name for port in ports for name in port.security_groups.values()})
     shown: dict[str, Any] = {
         "id": row.id,
         "name": row.name,
-        "status": status(row),
+        "status": state,
         "tenant_id": row.project_id,
         "user_id": row.user_id,
         "metadata": row.metadata,
         "hostId": host_id(row),
-        "image": {"id": row.image_id, "links": links(call, "images", row.image_id)[1:]}
-        if row.image_id
-        else "",
+        "image": _image(call, row),
         "flavor": _flavor(call, row),
         "created": iso(row.created_at),
         "updated": iso(row.updated_at),
@@ -111,8 +123,8 @@ def _detail(
         "accessIPv4": row.access_ip_v4,
         "accessIPv6": row.access_ip_v6,
         "links": links(call, "servers", row.id),
-        "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": (row.availability_zone or scheduling.ZONE)
+        "OS-DCF:diskConfig": row.disk_config,
+        "OS-EXT-AZ:availability_zone": (row.zone or scheduling.ZONE)
         if row.host
         else (row.availability_zone or ""),
         "config_drive": "True" if row.config_drive else "",
@@ -126,8 +138,8 @@ def _detail(
     }
     if groups:
         shown["security_groups"] = [{"name": name} for name in groups]
-    if row.vm_state in ("building", "active", "paused", "stopped") and row.vm_state != "error":
-        shown["progress"] = 100 if row.vm_state == "active" else 0
+    if state in _WITH_PROGRESS:
+        shown["progress"] = 100 if state == "ACTIVE" else 0
     if row.fault and row.vm_state == "error":
         shown["fault"] = {
             "code": row.fault["code"],
@@ -147,14 +159,23 @@ def _detail(
     if version >= (2, 63):
         shown["trusted_image_certificates"] = None
     if version >= (2, 71):
-        shown["server_groups"] = []
+        shown["server_groups"] = [row.group_id] if row.group_id else []
     if version >= (2, 73):
         shown["locked_reason"] = row.locked_reason
     if version >= (2, 90):
         shown["OS-EXT-SRV-ATTR:hostname"] = row.hostname
     if version >= (2, 96):
         shown["pinned_availability_zone"] = row.availability_zone
+    if version >= (2, 100):
+        shown["scheduler_hints"] = row.scheduler_hints
     return shown
+
+
+def _image(call: Call, row: Any) -> Any:
+    if not row.image_id:
+        return ""
+    shown = {"id": row.image_id, "links": links(call, "images", row.image_id)[1:]}
+    return shown | ({"properties": row.image_properties} if call.version >= (2, 98) else {})
 
 
 def _for_admins(call: Call, row: Any, hosts: dict[str, Any]) -> dict[str, Any]:

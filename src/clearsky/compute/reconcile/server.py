@@ -10,21 +10,25 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from clearsky.compute import scheduling, service, store
+from clearsky.compute import attaching, scheduling, service, store
+from clearsky.compute.reconcile import resize, shelve, snapshot
+from clearsky.compute.reconcile.place import (
+    ACTION_S,
+    BUILD_S,
+    HOST_LOST_S,
+    LOOK_AGAIN_S,
+    fail,
+    gone_from_host,
+    settled_state,
+)
 from clearsky.compute.scheduling import NoValidHost
 from clearsky.errors import ClearskyError, Unavailable
 from clearsky.network import service as network
-from clearsky.network.service import PortRequest
 from clearsky.placement import service as placement
 from clearsky.work.queue import bump_host
 from clearsky.work.reconcile import Again, Done, Outcome, Run
 
-BUILD_S = 300.0
-ACTION_S = 120.0
-LOOK_AGAIN_S = 5.0
-HOST_LOST_S = 300.0
-"""A server on a host that has been silent so long can be deleted without its word."""
-_STATES = {"running": "active", "shutdown": "stopped", "paused": "paused"}
+__all__ = ["ACTION_S", "BUILD_S", "HOST_LOST_S", "reconcile_server", "service"]
 
 
 def reconcile_server(run: Run) -> Outcome:
@@ -38,77 +42,101 @@ def reconcile_server(run: Run) -> Outcome:
         return _remove(run, row)
     if row.vm_state == "error" and not row.ready:
         return Done()
-    if _late(row):
-        return _fail(run, row, f"It was not done in time. {_waiting_for(run, row)}")
+    if row.deadline_at is not None and time.time() > row.deadline_at:
+        return _late(run, row)
     try:
+        if row.desired == "shelved":
+            return shelve.follow(run, row)
+        if row.resize and row.resize["step"] == "claim":
+            return resize.claim(run, row)
         if not row.ready:
             row = _prepare(run, row)
+        else:
+            row, _ = attaching.attach(run.house, row)
+            row = _release_detached(run, row)
         return _follow(run, row)
     except NoValidHost as error:
-        return _fail(run, row, str(error))
+        return (shelve.stay if row.shelf else fail)(run, row, str(error))
     except Unavailable:
         raise
     except ClearskyError as error:
-        return _fail(run, row, error.message)
+        return fail(run, row, error.message)
 
 
-def _late(row: Any) -> bool:
-    return row.deadline_at is not None and time.time() > row.deadline_at
+def _late(run: Run, row: Any) -> Outcome:
+    reason = f"It was not done in time. {_waiting_for(run, row)}"
+    return snapshot.give_up(run, row, reason) if row.snapshot else fail(run, row, reason)
 
 
 def _prepare(run: Run, row: Any) -> Any:
     if row.host is None:
         with run.step("ensure_host"), run.house.db.write() as c:
             host = scheduling.choose(c, row)
-            placement.claim(c, row.id, row.project_id, row.user_id, host.id, scheduling.resources(row))
-            row = store.change(c, row.id, {"host": host.name, "task_state": "networking"})
+            wanted = scheduling.resources(row.flavor)
+            placement.claim(c, row.id, row.project_id, row.user_id, host.id, wanted)
+            zone = scheduling.zones(c).get(host.name, scheduling.ZONE)
+            values = {"host": host.name, "zone": zone, "task_state": "networking"}
+            row = store.change(c, row.id, values)
     with run.step("ensure_ports"):
-        for index, request in enumerate(row.plan["requests"]):
-            network.ensure_server_port(
-                run.house,
-                server_id=row.id,
-                index=index,
-                request=PortRequest(**request),
-                project_id=row.project_id,
-                security_group_ids=tuple(row.plan["security_group_ids"]),
-                host=row.host,
-                availability_zone=row.availability_zone or scheduling.ZONE,
-            )
+        attaching.ensure_ports(run.house, row)
     with run.step("ensure_desired", f"on {row.host}"), run.house.db.write() as c:
-        row = store.change(c, row.id, {"ready": True, "task_state": "spawning"})
+        plan = row.plan | {"made": len(row.plan["requests"])}
+        ready = {"ready": True, "task_state": "spawning", "wish": store.new_wish(), "plan": plan}
+        row = store.change(c, row.id, ready)
         bump_host(c, row.host)
+    return row
+
+
+def _release_detached(run: Run, row: Any) -> Any:
+    """Let go of ports that are to be detached, once the host has taken them out of the server."""
+    if not row.detaching or row.reached != row.wish:
+        return row
+    with run.step("remove_ports", ", ".join(row.detaching)):
+        for port_id in row.detaching:
+            network.release_server_port(run.house, row.id, port_id)
+    with run.house.db.write() as c:
+        now = store.server(c, None, row.id)
+        left = [id for id in now.detaching if id not in row.detaching]
+        row = store.change(c, row.id, {"detaching": left})
+        store.end_action(c, row)
     return row
 
 
 def _follow(run: Run, row: Any) -> Outcome:
     """Compare what is wanted with what the agent has seen."""
-    if row.observed_error and row.vm_state == "building":
-        return _fail(run, row, f"Host {row.host} could not start it: {row.observed_error}")
-    arrived = row.power == row.desired and (row.action is None or row.action[1] == row.action_done)
-    if arrived and row.vm_state == "building":
+    if row.observed_error and (row.vm_state == "building" or row.task_state is not None):
+        reason = f"Host {row.host} could not do it: {row.observed_error}"
+        return snapshot.give_up(run, row, reason) if row.snapshot else fail(run, row, reason)
+    arrived = row.power == row.desired and row.reached == row.wish
+    if arrived and row.task_state == "spawning":
         ports = network.ports_of_server(run.house, row.id)
         arrived = all(port.up for port in ports) or row.desired != "running"
     if not arrived:
         return (
             Again(LOOK_AGAIN_S) if row.task_state is not None or row.vm_state == "building" else Again(60.0)
         )
+    if row.snapshot:
+        return snapshot.take(run, row)
     with run.house.db.write() as c:
         now = store.server(c, None, row.id)
-        if (now.desired, now.to_delete, now.action) != (row.desired, False, row.action):
+        if (now.wish, now.to_delete) != (row.wish, False):
             return Again(0.0)
         wanted: dict[str, Any] = {
-            "vm_state": _STATES[row.desired],
+            "vm_state": settled_state(row),
             "task_state": None,
             "deadline_at": None,
             "fault": None,
             "launched_at": row.launched_at or time.time(),
-        }
+        } | resize.arrived(c, row)
         changed = {name: value for name, value in wanted.items() if getattr(now, name) != value}
         if changed:
             store.change(c, row.id, changed)
             store.end_action(c, now)
+            if row.resize and changed.get("resize", row.resize) is None:
+                bump_host(c, row.host)
     if changed:
         run.journal.add("observe_server", time.time(), 0.0, "ok", f"{row.power} on {row.host}")
+    shelve.forget_shelf(run, row)
     return Done()
 
 
@@ -125,24 +153,15 @@ def _waiting_for(run: Run, row: Any) -> str:
     return " ".join(told)
 
 
-def _fail(run: Run, row: Any, reason: str) -> Outcome:
-    run.journal.add("fail", time.time(), 0.0, "failed", reason)
-    fault = {"code": 500, "created": time.time(), "message": reason[:255], "details": reason}
-    with run.house.db.write() as c:
-        store.change(
-            c, row.id, {"vm_state": "error", "task_state": None, "deadline_at": None, "fault": fault}
-        )
-        store.end_action(c, row, "Error")
-    return Done()
-
-
 def _remove(run: Run, row: Any) -> Outcome:
-    if row.host and row.ready and not _gone(run, row):
+    if row.host and row.ready and not gone_from_host(run, row):
         return Again(LOOK_AGAIN_S)
     with run.step("remove_ports"):
         network.release_server_ports(run.house, row.id)
+    snapshot.discard_of(run, row)
     with run.step("remove_claim"), run.house.db.write() as c:
         placement.release(c, row.id)
+        resize.end(c, row, "confirmed")
         now = time.time()
         gone = {
             "deleted": True,
@@ -150,15 +169,10 @@ def _remove(run: Run, row: Any) -> Outcome:
             "vm_state": "deleted",
             "task_state": None,
             "deadline_at": None,
+            "snapshot": None,
+            "shelf": None,
+            "resize": None,
         }
-        store.change(c, row.id, gone | {"user_data": None, "public_key": None})
+        store.change(c, row.id, gone | {"user_data": None, "public_key": None, "password": ""})
         store.end_action(c, row)
     return Done()
-
-
-def _gone(run: Run, row: Any) -> bool:
-    with run.house.db.read() as c:
-        host = store.host(c, row.host)
-        if host is None or time.time() - host.seen_at > HOST_LOST_S:
-            return True
-        return row.power == "absent" and service.host_has_let_go(c, row.host)

@@ -80,10 +80,25 @@ _SERVER: dict[str, Any] = {
     "hypervisor_hostname": {"type": "string", "minLength": 1, "maxLength": 255, "since": (2, 74)},
     "hostname": {
         "type": "string",
-        "minLength": 2,
-        "maxLength": 63,
-        "pattern": r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$",
+        "anyOf": [
+            {"minLength": 2, "maxLength": 63, "pattern": r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$"},
+            {"minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._]*$", "since": (2, 94)},
+        ],
         "since": (2, 90),
+    },
+}
+_ID_OR_IDS = {"oneOf": [UUID, {"type": "array", "items": UUID}]}
+_HINTS = {
+    "type": "object",
+    "properties": {
+        "group": UUID,
+        "different_host": _ID_OR_IDS,
+        "same_host": _ID_OR_IDS,
+        "query": {"type": ["string", "object"]},
+        "target_cell": {"type": "string", "minLength": 1, "maxLength": 255},
+        "different_cell": {"type": ["string", "array"]},
+        "build_near_host_ip": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
+        "cidr": {"type": "string", "pattern": "^/[0-9a-f.:]+$"},
     },
 }
 CREATE = Schema(
@@ -96,8 +111,8 @@ CREATE = Schema(
                 "required": ["name", "flavorRef", "networks"],
                 "additionalProperties": False,
             },
-            "os:scheduler_hints": {"type": "object"},
-            "OS-SCH-HNT:scheduler_hints": {"type": "object"},
+            "os:scheduler_hints": _HINTS,
+            "OS-SCH-HNT:scheduler_hints": _HINTS,
         },
         "required": ["server"],
         "additionalProperties": False,
@@ -125,6 +140,12 @@ UPDATE = Schema(
                     "accessIPv6": ACCESS_V6,
                     "description": _SERVER["description"],
                     "hostname": _SERVER["hostname"],
+                    "pinned_availability_zone": {
+                        "type": ["string", "null"],
+                        "minLength": 1,
+                        "maxLength": 255,
+                        "since": (2, 104),
+                    },
                 },
                 "additionalProperties": False,
             }
@@ -147,8 +168,16 @@ _SHOWN: dict[str, Any] = {
             "HARD_REBOOT",
             "PAUSED",
             "REBOOT",
+            "REBUILD",
+            "RESCUE",
+            "RESIZE",
+            "REVERT_RESIZE",
+            "SHELVED",
+            "SHELVED_OFFLOADED",
             "SHUTOFF",
+            "SUSPENDED",
             "UNKNOWN",
+            "VERIFY_RESIZE",
         ]
     },
     "tenant_id": {"type": "string"},
@@ -169,6 +198,12 @@ _SHOWN: dict[str, Any] = {
 }
 _DETAIL = {"type": "object", "properties": _SHOWN, "required": list(_SHOWN)}
 SHOW = Schema({"type": "object", "properties": {"server": _DETAIL}, "required": ["server"]})
+_BRIEF = {
+    "type": "object",
+    "properties": _SHOWN,
+    "required": [n for n in _SHOWN if not n.startswith("OS-EXT-")],
+}
+CHANGED = Schema({"type": "object", "properties": {"server": _BRIEF}, "required": ["server"]})
 DETAIL = Schema(
     {
         "type": "object",
@@ -222,3 +257,109 @@ def action(name: str, body: dict[str, Any]) -> Schema:
     return Schema(
         {"type": "object", "properties": {name: body}, "required": [name], "additionalProperties": False}
     )
+
+
+# -- actions with more to say -----------------------------------------------------------------------------------
+
+_REBUILD = {
+    name: _SERVER[name]
+    for name in ("name", "adminPass", "metadata", "accessIPv4", "accessIPv6", "OS-DCF:diskConfig", "personality",
+                 "description", "trusted_image_certificates", "hostname")
+} | {
+    "imageRef": UUID,
+    "preserve_ephemeral": {"type": ["boolean", "string"]},
+    "key_name": _SERVER["key_name"] | {"since": (2, 54)},
+    "user_data": _SERVER["user_data"] | {"since": (2, 57)},
+}  # fmt: skip
+REBUILD = action(
+    "rebuild",
+    {"type": "object", "properties": _REBUILD, "required": ["imageRef"], "additionalProperties": False},
+)
+RESIZE = action(
+    "resize",
+    {
+        "type": "object",
+        "properties": {
+            "flavorRef": {"type": ["string", "integer"], "minLength": 1},
+            "OS-DCF:diskConfig": {"enum": ["AUTO", "MANUAL"]},
+        },
+        "required": ["flavorRef"],
+        "additionalProperties": False,
+    },
+)
+RESCUE = action(
+    "rescue",
+    {
+        "type": ["object", "null"],
+        "properties": {"adminPass": {"type": "string"}, "rescue_image_ref": UUID},
+        "additionalProperties": False,
+    },
+)
+_IMAGE = {"name": NAME, "metadata": METADATA}
+CREATE_IMAGE = action(
+    "createImage",
+    {"type": "object", "properties": _IMAGE, "required": ["name"], "additionalProperties": False},
+)
+ATTACH = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "interfaceAttachment": {
+                "type": "object",
+                "properties": {
+                    "net_id": UUID,
+                    "port_id": UUID,
+                    "fixed_ips": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 1,
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "ip_address": {
+                                    "type": "string",
+                                    "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}],
+                                }
+                            },
+                            "required": ["ip_address"],
+                            "additionalProperties": False,
+                        },
+                    },
+                    "tag": TAG | {"since": (2, 49)},
+                },
+                "additionalProperties": False,
+            }
+        },
+        "additionalProperties": False,
+    }
+)
+CREATE_BACKUP = action(
+    "createBackup",
+    {
+        "type": "object",
+        "properties": _IMAGE
+        | {
+            "backup_type": {"type": "string", "maxLength": 255},
+            "rotation": {"type": ["integer", "string"], "pattern": "^[0-9]{1,9}$", "minimum": 0},
+        },
+        "required": ["name", "backup_type", "rotation"],
+        "additionalProperties": False,
+    },
+)
+UNSHELVE = action(
+    "unshelve",
+    {
+        "type": ["object", "null"],
+        "properties": {
+            "availability_zone": {
+                "since": (2, 77),
+                "anyOf": [
+                    {"type": "string", "minLength": 1, "maxLength": 255},
+                    {"type": "null", "since": (2, 91)},
+                ],
+            },
+            "host": {"type": "string", "minLength": 1, "maxLength": 255, "since": (2, 91)},
+        },
+        "additionalProperties": False,
+    },
+)
