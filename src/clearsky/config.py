@@ -70,6 +70,8 @@ class Api:
     """Largest request body, except for image data and other uploads."""
     page_limit: int = 1000
     """Longest page of a list, also what a list without `limit` returns."""
+    policy_file: Path = Path()
+    """YAML file of oslo.policy, rule name -> check: in place of the defaults. Read when the api starts."""
 
 
 @dataclass(frozen=True, slots=True)

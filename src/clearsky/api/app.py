@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clearsky.api import faults, metrics
 from clearsky.api.call import Call, Reply, content_type
-from clearsky.api.policy import Policy
+from clearsky.api.policy import Policy, read_overrides
 from clearsky.api.routing import PUBLIC, Route, Service, Tree, names_of
 from clearsky.caller import Caller
 from clearsky.errors import (
@@ -53,7 +54,9 @@ class App:
     ) -> None:
         self.house, self.authenticate, self.mounts = house, authenticate, dict(mounts or {})
         self.services = {service.prefix.strip("/"): service for service in services}
-        self.policy = Policy(rule for service in self.services.values() for rule in service.rules)
+        rules = (rule for service in self.services.values() for rule in service.rules)
+        file = house.config.api.policy_file
+        self.policy = Policy(rules, read_overrides(file) if file != Path() else None)
         self.trees: dict[str, Tree] = {}
         for prefix, service in self.services.items():
             tree = self.trees[prefix] = Tree()

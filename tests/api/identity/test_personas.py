@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from tests.api.conftest import Client
@@ -188,3 +188,20 @@ def test_who_may_not_look_does_not_learn_what_exists(make, world):
         there, not_there = (client.get(f"{V3}/{plural}/{id}") for id in (row["id"], "f" * 32))
         assert (there.status_code, not_there.status_code) == (403, 403)
         assert there.json() == not_there.json()
+
+
+def test_an_operators_own_rules_hold_in_place_of_the_defaults(house, tmp_path):
+    from starlette.testclient import TestClient
+    from tests.api.conftest import ADMIN_PASSWORD, _client
+
+    from clearsky import app
+    from clearsky.identity import service
+
+    service.bootstrap(house, admin_password=ADMIN_PASSWORD, region="RegionOne", endpoint="http://testserver")
+    file = tmp_path / "policy.yaml"
+    file.write_text('"identity:create_region": "!"\n')
+    house.config = replace(house.config, api=replace(house.config.api, policy_file=file))
+    with TestClient(app.api(house)) as http:
+        admin = _client(http, "admin", ADMIN_PASSWORD, "admin")
+        assert admin.post(f"{V3}/regions", json={"region": {"id": "x"}}).status_code == 403
+        assert admin.post(f"{V3}/services", json={"service": {"type": "x"}}).status_code == 201
