@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     union_all,
 )
 
@@ -93,7 +94,9 @@ def query(wanted: Wanted) -> Subquery:
 
     `group_id` names the group by which the user has it, `from_type` and `from_id` what it is inherited from.
     """
-    held, below = _held(wanted), _below(wanted)
+    below = _below(wanted)
+    up = _up(wanted, below) if wanted.project_id else None
+    held = _held(wanted, _from(wanted, up))
     h = held.c
     columns = (h.actor_type, h.actor_id, h.group_id, h.role_id)
     direct = select(
@@ -102,7 +105,7 @@ def query(wanted: Wanted) -> Subquery:
     ).where(h.inherited.is_(False), *_place(wanted, below, h.target_type, h.target_id))  # fmt: skip
     if wanted.domain_id or wanted.system:  # inherited roles are on projects only
         return direct.subquery("effective")
-    reach = _up(wanted, below) if wanted.project_id else _down(held)
+    reach = up if up is not None else _down(held)
     project = literal("project").label("target_type")
     inherited = (
         select(
@@ -115,9 +118,20 @@ def query(wanted: Wanted) -> Subquery:
     return union_all(direct, inherited).subquery("effective")
 
 
-def _held(wanted: Wanted) -> CTE:
+def _from(wanted: Wanted, up: CTE | None) -> list[ColumnElement[bool]]:
+    """Return the conditions for the assignments from which those that are wanted can come."""
+    a = t.assignments.c
+    if up is not None:
+        return [a.target_id.in_(union(select(up.c.id), select(up.c.above)))]
+    if wanted.domain_id:
+        return [a.target_id == wanted.domain_id]
+    return [a.target_type == SYSTEM] if wanted.system else []
+
+
+def _held(wanted: Wanted, limits: list[ColumnElement[bool]]) -> CTE:
     """Return the assignments to users, and to groups as if to each member."""
     a = t.assignments.c
+    limits = [*limits, *_roles(wanted)]
     columns = (a.target_type, a.target_id, a.role_id, a.inherited)
     user = literal("user").label("actor_type")
     own = select(user, a.actor_id, literal("").label("group_id"), *columns).where(
@@ -127,7 +141,7 @@ def _held(wanted: Wanted) -> CTE:
     by_group = (
         select(user, member.c.user_id.label("actor_id"), a.actor_id.label("group_id"), *columns)
         .join(member, member.c.group_id == a.actor_id)
-        .where(a.actor_type == "group", *_roles(wanted))
+        .where(a.actor_type == "group", *limits)
     )
     parts: list[Select[Any]] = [own, by_group]
     if wanted.user_id:
@@ -136,7 +150,7 @@ def _held(wanted: Wanted) -> CTE:
             vouched = select(
                 user, literal(wanted.user_id).label("actor_id"), a.actor_id.label("group_id"), *columns
             )
-            parts.append(vouched.where(a.actor_type == "group", a.actor_id.in_(wanted.more_groups)))
+            parts.append(vouched.where(a.actor_type == "group", a.actor_id.in_(wanted.more_groups), *limits))
     return union_all(*parts).cte("held")
 
 
