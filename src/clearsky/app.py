@@ -57,6 +57,11 @@ def reconcilers(names: Iterable[str] = SERVICES) -> dict[str, Reconciler]:
     return found
 
 
+def slow(names: Iterable[str] = SERVICES) -> list[str]:
+    """Return the kinds of work that may take minutes."""
+    return [kind for room in _rooms(names) for kind in getattr(room, "SLOW", ())]
+
+
 def periodic(names: Iterable[str] = SERVICES) -> list[str]:
     """Return the kinds of work that are always on the queue: comparisons of everything, clean-ups."""
     return [kind for room in _rooms(names) for kind in getattr(room, "PERIODIC", ())]

@@ -83,6 +83,8 @@ class Database:
 @dataclass(frozen=True, slots=True)
 class Work:
     threads: int = 8
+    slow_threads: int = 2
+    """For work that may take minutes: imports of images."""
     lease_s: float = 60.0
     poll_s: float = 1.0
 
@@ -160,6 +162,24 @@ class Image:
     """Where imports keep data until it has been looked at; empty: `staging` in the state directory."""
     upload_idle_s: float = 120.0
     """An upload whose process has not been heard of for so long is given up."""
+    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    """copy-image is offered where there are several stores."""
+    import_timeout_s: float = 6 * 3600.0
+    """An import that takes longer fails."""
+    task_lifetime_s: float = 48 * 3600.0
+    """How long a finished task can be looked at."""
+    convert_to: str = ""
+    """raw or qcow2: what imports turn other formats into; empty: nothing is converted."""
+    download_schemes: tuple[str, ...] = ("http", "https")
+    """What web-download may fetch. Besides: only from addresses of the public Internet, see download_networks."""
+    download_hosts: tuple[str, ...] = ()
+    """Empty: any host that is not in download_hosts_denied."""
+    download_hosts_denied: tuple[str, ...] = ()
+    download_ports: tuple[str, ...] = ("80", "443")
+    download_networks: tuple[str, ...] = ()
+    """Networks beside the public Internet, as 10.1.0.0/16, that web-download may fetch from."""
+    download_idle_s: float = 30.0
+    """A server that sends nothing for so long is given up."""
 
 
 @dataclass(frozen=True, slots=True)

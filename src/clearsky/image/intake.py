@@ -27,9 +27,9 @@ class Facts:
 
 
 class Intake:
-    """Takes pieces of any size; hands chunks to three threads, one chunk ahead of the next.
+    """Takes pieces of any size; hands chunks to threads, one for each step, one chunk ahead of the next.
 
-    `watch`, where given, is called with each further hash's update (a signature's) in a thread of its own as well.
+    `head` is shown the first chunk before it is written. Without `hashed` the facts' hashes are those of nothing.
     """
 
     def __init__(
@@ -38,11 +38,13 @@ class Intake:
         limit_bytes: int,
         *,
         head: Callable[[bytes], None] | None = None,
-        hashes: tuple[Any, ...] = (),
+        hashed: bool = True,
     ) -> None:
         self._writer, self._limit = writer, limit_bytes
         self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
-        self._steps = (writer.write, self._md5.update, self._sha512.update, *(one.update for one in hashes))
+        self._steps: tuple[Callable[[bytes], Any], ...] = (writer.write,)
+        if hashed:
+            self._steps += (self._md5.update, self._sha512.update)
         self._head: Callable[[bytes], None] | None = head
         self._pieces: list[bytes] = []
         self._waiting = 0

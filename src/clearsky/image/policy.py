@@ -32,6 +32,8 @@ RULES = (
     Rule("set_image_location", _MEMBER),
     Rule("delete_image_location", ADMIN),
     Rule("stores_info_detail", f"{ADMIN} or role:service"),
+    Rule("copy_image", ADMIN),
+    Rule("tasks_api_access", ADMIN),
     Rule("publicize_image", ADMIN),
     Rule("communitize_image", _MEMBER),
     Rule("deactivate", _MEMBER),

@@ -96,7 +96,8 @@ def _copy(house: House, row: Any, name: str, source: Path, limit_bytes: int) -> 
         raise
     reader = target.open(name)
     try:
-        return facts, inspect.check(row.disk_format, row.container_format, reader, limit_bytes)
+        found = inspect.check(row.disk_format, row.container_format, reader, limit_bytes)
+        return facts, found.virtual_size if found else None
     finally:
         reader.close()
 

@@ -13,9 +13,16 @@ from clearsky.work.bell import Bell
 from clearsky.work.worker import Worker
 
 
-def start(house: House) -> Worker:
-    """Run the reconcilers in threads of this process; also used by a simulated cloud."""
-    worker = Worker(house, app.reconcilers())
+def start(house: House) -> list[Worker]:
+    """Run the reconcilers in threads of this process; also used by a simulated cloud.
+
+    Slow kinds (imports) have threads of their own, so that they never stand in the way of the rest.
+    """
+    kinds, slow = app.reconcilers(), app.slow()
+    workers = [
+        Worker(house, {kind: kinds[kind] for kind in kinds if kind not in slow}),
+        Worker(house, {kind: kinds[kind] for kind in slow}, house.config.work.slow_threads),
+    ]
     with house.db.write() as connection:
         for kind in app.periodic():
             queue.enqueue(connection, kind, "all")
@@ -24,12 +31,14 @@ def start(house: House) -> Worker:
     def hear() -> None:
         while True:
             if queue.WORKER_TOPIC in bell.recv(65536).decode().split("\n"):
-                worker.wake()
+                for worker in workers:
+                    worker.wake()
 
     threading.Thread(target=hear, daemon=True).start()
-    worker.start()
+    for worker in workers:
+        worker.start()
     network.start_watch(house)
-    return worker
+    return workers
 
 
 def main() -> None:
@@ -38,9 +47,10 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    worker = start(app.open_house(settings))
+    workers = start(app.open_house(settings))
     stop.wait()
-    worker.stop()
+    for worker in workers:
+        worker.stop()
 
 
 if __name__ == "__main__":

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from clearsky.errors import Conflict
 from clearsky.house import House
+from clearsky.work import queue
 from clearsky.work.journal import Journal
+
+
+class Superseded(Conflict):
+    """Another run has the lease: stop, without another word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,22 @@ class Run:
     request_id: str
     attempt: int
     journal: Journal
+    lease: queue.Lease | None = None
+    """None where a test runs a reconciler by hand."""
+    kept_at: float = field(default_factory=time.monotonic)
+
+    def keep(self) -> None:
+        """Push the lease back in a run that takes long: to be called all along, it costs little.
+
+        Raises Superseded where another run has the lease.
+        """
+        lease_s = self.house.config.work.lease_s
+        if self.lease is None or time.monotonic() - self.kept_at < lease_s / 4:
+            return
+        with self.house.db.write() as connection:
+            if not queue.renew(connection, self.lease, lease_s):
+                raise Superseded(f"another run of {self.lease.kind} {self.resource_id} has taken over")
+        self.kept_at = time.monotonic()
 
     @contextmanager
     def step(self, name: str, detail: str = "") -> Iterator[None]:

@@ -89,7 +89,7 @@ def run_leased(house: House, reconciler: Reconciler, lease: queue.Lease) -> Outc
     journal = Journal(lease.kind, lease.resource_id, lease.request_id)
     outcome: Outcome
     try:
-        outcome = reconciler(Run(house, lease.resource_id, lease.request_id, lease.attempt, journal))
+        outcome = reconciler(Run(house, lease.resource_id, lease.request_id, lease.attempt, journal, lease))
     except ClearskyError as error:
         log.warning("a run failed", kind=lease.kind, resource=lease.resource_id, error=error.message)
         outcome = Again(queue.backoff_s(lease.attempt), error.message)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from clearsky.api import faults
 from clearsky.api.routing import Service
-from clearsky.image.api import actions, data, discovery, images, listing, members, metadefs, stores
+from clearsky.image.api import (
+    actions,
+    data,
+    discovery,
+    images,
+    imports,
+    listing,
+    members,
+    metadefs,
+    stores,
+    tasks,
+)
 from clearsky.image.policy import RULES
 
-_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores)
+_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores, imports, tasks)
 SERVICE = Service(
     name="image",
     prefix="/image",

@@ -82,21 +82,28 @@ def _split(call: Call, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     return columns, custom
 
 
-@routes.post("/v2/images", rule="add_image", status=201, request=schema.CREATE, response=schema.SHOW)
-def create_image(call: Call) -> Reply:
-    """Create an image without data."""
-    columns, custom = _split(call, call.body)
+def draft(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a new image that a client describes; raises Forbidden, TooLarge."""
+    columns, custom = _split(call, body)
     owner = columns.setdefault("owner", call.caller.project_id)
     if not call.may("add_image", project_id=owner):
         raise Forbidden(f"owner = {owner!r}: an image can only be made for one's own project")
     columns["tags"] = list(dict.fromkeys(columns.get("tags", [])))
     check_tags(call, columns["tags"])
     check_properties(call, custom)
-    columns["id"] = call.body["id"].lower() if "id" in call.body else str(uuid.uuid4())
+    columns["id"] = body["id"].lower() if "id" in body else str(uuid.uuid4())
+    return columns | {"properties": custom}
+
+
+@routes.post("/v2/images", rule="add_image", status=201, request=schema.CREATE, response=schema.SHOW)
+def create_image(call: Call) -> Reply:
+    """Create an image without data."""
+    columns = draft(call, call.body)
+    owner = columns["owner"]
     allowed = quotas.limits(call.house, owner, [quotas.COUNT_TOTAL])
     with call.house.db.write() as c:
         quotas.enforce(c, owner, allowed, {quotas.COUNT_TOTAL: 1})
-        row = store.create(c, columns | {"properties": custom})
+        row = store.create(c, columns)
     return Reply(view(call, row), headers={"Location": f"{call.base_url}/v2/images/{row.id}"})
 
 

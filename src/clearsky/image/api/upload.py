@@ -11,9 +11,8 @@ from typing import Any
 
 from clearsky.api.call import Call
 from clearsky.errors import Conflict, Gone, Invalid, TooLarge, UnsupportedMediaType
-from clearsky.image import inspect, service, store
+from clearsky.image import inspect, quotas, service, store
 from clearsky.image.api.images import owned
-from clearsky.image.driver.interface import Reader
 from clearsky.image.driver.load import STAGING
 from clearsky.image.intake import Facts, Intake
 from clearsky.image.store import locations
@@ -62,15 +61,32 @@ def _begin(call: Call, under_way: str) -> _Upload:
             f"x-image-meta-store: there is no store {target!r}; there are: {', '.join(known.names)}"
         )
     announced = _announced(call)
+    with call.house.db.read() as c:
+        owner = store.get(c, call.scope, call.params["image_id"]).owner
+    allowed = quotas.limits(call.house, owner)
     with call.house.db.write() as c:
         row = owned(c, call, "upload_image")
         if not row.disk_format or not row.container_format:
             raise Invalid("disk_format and container_format must be set before the data is uploaded")
         if not store.move(c, row.id, ("queued",), under_way):
             raise Conflict(f"Image status transition from {row.status} to {under_way} is not allowed")
+        quotas.enforce(c, row.owner, allowed, _more(under_way, announced))
         where = target if under_way == "saving" else STAGING
         name = locations.begin(c, row.id, where, call.request_id)
     return _Upload(call, row, under_way, where, name, announced)
+
+
+def _more(under_way: str, announced: int | None) -> dict[str, int]:
+    """Return what the upload adds to the project's usage, as far as it is announced."""
+    size_mib = -(-(announced or 0) // (1 << 20))
+    staged = under_way == "uploading"
+    # The image counts as uploading already when this is looked at.
+    return {
+        quotas.COUNT_TOTAL: 0,
+        quotas.COUNT_UPLOADING: 0,
+        quotas.SIZE_TOTAL: 0 if staged else size_mib,
+        quotas.STAGE_TOTAL: size_mib if staged else 0,
+    }
 
 
 def _announced(call: Call) -> int | None:
@@ -100,7 +116,7 @@ def _intake(one: _Upload) -> Intake:
         if declared:
             inspect.first_look(declared, chunk)
 
-    return Intake(writer, _limit(one.call), head=head)
+    return Intake(writer, _limit(one.call), head=head, hashed=one.under_way == "saving")
 
 
 async def _take_in(one: _Upload, intake: Intake) -> Facts:
@@ -144,22 +160,17 @@ def _still(one: _Upload) -> bool:
         return locations.still_writing(c, one.name, 0)
 
 
-def look(reader: Reader, row: Any, limit_bytes: int) -> int | None:
-    """Inspect data as the image's formats want it; return the virtual size. Raises Invalid."""
-    return inspect.check(row.disk_format, row.container_format, reader, limit_bytes)
-
-
 def _complete(one: _Upload, facts: Facts) -> None:
     values: dict[str, Any] = {}
     if one.under_way == "saving":
         reader = service.stores(one.call.house)[one.store].open(one.name)
         try:
-            virtual_size = look(reader, one.row, _limit(one.call))
+            found = inspect.check(one.row.disk_format, one.row.container_format, reader, _limit(one.call))
         finally:
             reader.close()
         values = {
             "size": facts.size,
-            "virtual_size": virtual_size,
+            "virtual_size": found.virtual_size if found else None,
             "checksum": facts.checksum,
             "os_hash_value": facts.os_hash_value,
             "stores": [one.store],

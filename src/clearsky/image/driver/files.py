@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -45,6 +46,7 @@ class Files:
         path = self._path(name)
         for found in (path, part(path)):
             found.unlink(missing_ok=True)
+        shutil.rmtree(workshop(path), ignore_errors=True)
 
     def names(self) -> Iterator[str]:
         with suppress(FileNotFoundError):
@@ -52,13 +54,16 @@ class Files:
 
     def unfinished(self, older_than_s: float) -> Iterator[str]:
         before = time.time() - older_than_s
-        for path in self.folder.glob("*.part"):
+        for path in (*self.folder.glob("*.part"), *self.folder.glob("*.convert")):
             with suppress(FileNotFoundError):
                 if _NAME.fullmatch(path.stem) and path.stat().st_mtime <= before:
                     yield path.stem
 
     def path(self, name: str) -> str | None:
         return str(self._path(name))
+
+    def file(self, name: str) -> Path:
+        return self._path(name)
 
     def url(self, name: str) -> str:
         return f"file://{self._path(name)}"
@@ -70,6 +75,11 @@ class Files:
 def part(path: Path) -> Path:
     """Return where the unfinished bytes of `path` are."""
     return path.with_name(path.name + ".part")
+
+
+def workshop(path: Path) -> Path:
+    """Return the folder in which `path` is made by another process, where it is."""
+    return path.with_name(path.name + ".convert")
 
 
 class FileWriter:

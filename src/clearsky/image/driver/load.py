@@ -25,7 +25,7 @@ class Stores:
         self._stores: dict[str, Store] = {
             name: _open(config, name, settings) for name, settings in described.items()
         }
-        self._stores[STAGING] = Files(config.image_staging)
+        self.staging = self._stores[STAGING] = Files(config.image_staging)
 
     def __contains__(self, name: str) -> bool:
         return name in self.settings

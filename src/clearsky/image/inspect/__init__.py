@@ -12,7 +12,7 @@ from clearsky.errors import Invalid
 from clearsky.image.inspect import qcow2, virtual_pc, virtualbox, vmdk
 from clearsky.image.inspect.source import Bytes, Format, Source, not_too_large
 
-__all__ = ["Bytes", "Format", "Source", "check", "first_look", "inspect"]
+__all__ = ["Bytes", "Format", "Source", "check", "first_look", "name_of"]
 
 _HEAD_BYTES = 64 << 10
 _SAME = {"ami": "raw", "aki": "raw", "ari": "raw", "gpt": "raw"}
@@ -85,11 +85,10 @@ def _name(found: list[str]) -> str:
     return found[0] if found else "raw"
 
 
-def inspect(source: Source, limit_bytes: int) -> Format:
-    """Return the format and virtual size that the data shows; raises Invalid for data that must not be used."""
+def name_of(source: Source) -> str:
+    """Return the format that the data shows; raises Invalid where it shows several."""
     tail = source.read(max(0, source.size - 512), 512) if source.size >= 1024 else b""
-    name = _name(_marks(source.read(0, _HEAD_BYTES), tail))
-    return _LOOKS[name](source, limit_bytes)
+    return _name(_marks(source.read(0, _HEAD_BYTES), tail))
 
 
 def _must_be(declared: str, found: str) -> None:
@@ -108,18 +107,18 @@ def first_look(declared: str, head: bytes) -> None:
         _must_be(declared, _name(found))
 
 
-def check(declared: str, container: str, source: Source, limit_bytes: int) -> int | None:
-    """Return the virtual size of data that is what was declared; None where a container hides it. Raises Invalid."""
+def check(declared: str, container: str, source: Source, limit_bytes: int) -> Format | None:
+    """Return what the data is, which is what was declared; None where a container hides it. Raises Invalid."""
     if container == "ova":
         _ova(source)
         return None
     if container != "bare":
         return None
-    found = inspect(source, limit_bytes)
-    _must_be(declared, found.name)
+    name = name_of(source)
+    _must_be(declared, name)
     if _is_ova(source):
         raise Invalid("The data is an OVA (a tar of an OVF and disks): declare container_format ova.")
-    return found.virtual_size
+    return _LOOKS[name](source, limit_bytes)
 
 
 def _is_ova(source: Source) -> bool:

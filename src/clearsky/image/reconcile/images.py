@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from clearsky.errors import Unavailable
 from clearsky.image import service, store
-from clearsky.image.store import locations
+from clearsky.image.driver.load import STAGING
+from clearsky.image.store import locations, tasks
 from clearsky.image.tables import images
 from clearsky.work.reconcile import Again, Done, Outcome, Run
 
@@ -59,11 +60,12 @@ def sweep(run: Run) -> Outcome:
     """Put uploads whose process died back to queued, and remove what they left."""
     idle_s = run.house.config.image.upload_idle_s
     with run.house.db.write() as c:
+        tasks.prune(c)
         for copy in locations.silent(c, time.time() - idle_s):
             with run.step("give_up_upload", copy.name):
                 locations.give_up(c, locations.loc.name == copy.name)
                 store.move(c, copy.image_id, ("saving",), "queued")
-                if copy.store == "os_glance_staging_store":
+                if copy.store == STAGING:
                     store.move(c, copy.image_id, ("uploading",), "queued")
     known = service.stores(run.house)
     for name in known.all_names:

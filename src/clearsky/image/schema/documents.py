@@ -7,6 +7,7 @@ from typing import Any
 from clearsky.api.schema import Schema
 from clearsky.image.schema import metadefs
 from clearsky.image.schema.images import CUSTOM, PROPERTIES
+from clearsky.image.schema.imports import TASK
 from clearsky.image.schema.members import MEMBER
 
 DOCUMENT = Schema(
@@ -55,6 +56,7 @@ _DEFINED = {
     "tag": _one("tag", metadefs.TAG.definition),
 }
 """Of metadata definitions, by the end of their path."""
+_TASK = _one("task", TASK.definition)
 NAMED: dict[str, dict[str, Any]] = {
     "image": _IMAGE,
     "images": _many("images", _IMAGE),
@@ -68,5 +70,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "metadefs/properties": _one("properties", metadefs.PROPERTIES.definition),
     "metadefs/resource_types": _many("resource_type_associations", _DEFINED["resource_type"]),
     "metadefs/tags": _many("tags", _DEFINED["tag"]),
+    "task": _TASK,
+    "tasks": _many("tasks", _TASK),
 }
 """By the end of their path."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from clearsky.image import tables as t
+from clearsky.image.driver.load import STAGING
 from clearsky.work.queue import enqueue
 
 loc = t.locations.c
@@ -54,6 +55,17 @@ def give_up(c: Connection, *wanted: Any) -> list[str]:
     return names
 
 
+def written_by(c: Connection, writer: str) -> list[Any]:
+    """Return what a task has written or is writing."""
+    return list(c.execute(select(t.locations).where(loc.writer == writer, loc.status != "deleting")))
+
+
+def staged(c: Connection, image_id: str) -> Any:
+    """Return the whole data in the staging area that waits for an import; None where there is none."""
+    where = (loc.image_id == image_id, loc.status == "active", loc.store == STAGING)
+    return c.execute(select(t.locations).where(*where).order_by(loc.seen_at.desc())).first()
+
+
 def forget(c: Connection, name: str) -> None:
     c.execute(delete(t.locations).where(loc.name == name))
 
@@ -76,7 +88,7 @@ def active(c: Connection, image_ids: Iterable[str]) -> list[Any]:
             select(t.locations).where(
                 loc.image_id.in_(list(image_ids)),
                 loc.status == "active",
-                loc.store != "os_glance_staging_store",
+                loc.store != STAGING,
             )
         )
     )

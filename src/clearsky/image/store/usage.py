@@ -1,4 +1,4 @@
-"""What a project's images come to, in one query."""
+"""What a project's images come to, in two queries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, func, select
 
 from clearsky.image import tables as t
+from clearsky.image.driver.load import STAGING
 
-i = t.images.c
+i, loc = t.images.c, t.locations.c
 _UNDER_WAY = ("saving", "uploading", "importing")
-_STAGED = ("uploading", "importing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,25 @@ class Usage:
     uploading: int
     """Images whose data is on its way."""
     stored_bytes: int
+    """In all stores: an image in two of them counts twice."""
     staged_bytes: int
 
 
 def usage(c: Connection, project_id: str) -> Usage:
-    size = func.coalesce(i.size, 0)
-    query = select(
-        func.count(),
-        func.coalesce(func.sum(case((i.status.in_(_UNDER_WAY), 1), else_=0)), 0),
-        func.coalesce(func.sum(size), 0),
-        func.coalesce(func.sum(case((i.status.in_(_STAGED), size), else_=0)), 0),
-    ).where(i.owner == project_id, i.status != "deleting")
-    images, uploading, stored, staged = c.execute(query).one()
+    mine = (i.owner == project_id, i.status != "deleting")
+    counted = select(
+        func.count(), func.coalesce(func.sum(case((i.status.in_(_UNDER_WAY), 1), else_=0)), 0)
+    ).where(*mine)
+    images, uploading = c.execute(counted).one()
+    size = func.coalesce(loc.size, 0)
+    measured = (
+        select(
+            func.coalesce(func.sum(case((loc.store != STAGING, size), else_=0)), 0),
+            func.coalesce(func.sum(case((loc.store == STAGING, size), else_=0)), 0),
+        )
+        .select_from(t.locations)
+        .join(t.images, i.id == loc.image_id)
+        .where(*mine, loc.status != "deleting")
+    )
+    stored, staged = c.execute(measured).one()
     return Usage(int(images), int(uploading), int(stored), int(staged))
