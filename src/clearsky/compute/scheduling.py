@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from clearsky.compute import groups, store
 from clearsky.compute import tables as t
 from clearsky.db.engine import lock
+from clearsky.house import House
 from clearsky.placement import service as placement
 
 ZONE = "nova"
@@ -59,12 +60,12 @@ def zone_names(c: Connection) -> set[str]:
     return {named.get(host.name, ZONE) for host in store.hosts(c)} or {ZONE}
 
 
-def choose(c: Connection, row: Any) -> Any:
+def choose(house: House, c: Connection, row: Any) -> Any:
     """Return the host with the most free memory among those that fit; raises NoValidHost."""
     now, rejected = time.time(), Counter[str]()
     if row.group_id:
         lock(c, f"server-group:{row.group_id}")
-    fitting, short = placement.candidates(c, resources(row.flavor), *traits(row.flavor))
+    fitting, short = placement.candidates(house, c, resources(row.flavor), *traits(row.flavor))
     rejected.update(short)
     hosts = {host.id: host for host in store.hosts(c)}
     named, fits_group = zones(c), groups.judge(c, row)

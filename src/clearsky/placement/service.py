@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from clearsky.house import House
 from clearsky.placement import store
+from clearsky.placement import world as worlds
 from clearsky.placement.store import Inventory
 
 __all__ = [
@@ -39,13 +41,13 @@ def ensure_provider(
     c: Connection, provider_id: str, name: str, inventories: dict[str, Inventory], traits: set[str]
 ) -> None:
     """Make the provider and what it has equal to this; writes nothing where it is already."""
-    if not store.providers(c, id=provider_id):
+    if not store.providers(c, [provider_id]):
         store.create_provider(c, provider_id, name)
     changed = False
     if store.inventories(c, [provider_id]).get(provider_id, {}) != inventories:
         store.set_inventories(c, provider_id, inventories)
         changed = True
-    if store.traits(c, [provider_id]).get(provider_id, set()) != traits:
+    if store.traits(c, provider_id) != traits:
         store.set_traits(c, provider_id, traits)
         changed = True
     if changed:
@@ -53,28 +55,30 @@ def ensure_provider(
 
 
 def candidates(
+    house: House,
     c: Connection,
     resources: dict[str, int],
     required: frozenset[str] = frozenset(),
     forbidden: frozenset[str] = frozenset(),
 ) -> tuple[list[Candidate], dict[str, int]]:
-    """Return the providers on which `resources` fit, emptiest first, and how many fell out for which reason."""
+    """Return the root providers on which `resources` fit, emptiest first, and how many fell out for which reason."""
     found, rejected = [], Counter[str]()
-    has, used, traits = store.inventories(c), store.usages(c), store.traits(c)
-    for row in store.providers(c):
-        mine, taken = has.get(row.id, {}), used.get(row.id, {})
+    world, used = worlds.look(house, c), store.used_on(c)
+    wanted = {name: n for name, n in resources.items() if n}
+    for root_id in world.trees:
+        one, taken = world.providers[root_id], used.get(root_id, {})
         short = [
-            name for name, n in resources.items() if n and not _fits(mine.get(name), n, taken.get(name, 0))
+            name for name, n in wanted.items() if not _fits(one.inventories.get(name), n, taken.get(name, 0))
         ]
         if short:
             rejected.update(f"not enough {name}" for name in short)
-        elif missing := required - traits.get(row.id, set()):
+        elif missing := required - one.traits:
             rejected.update(f"no trait {name}" for name in missing)
-        elif unwanted := forbidden & traits.get(row.id, set()):
+        elif unwanted := forbidden & one.traits:
             rejected.update(f"forbidden trait {name}" for name in unwanted)
         else:
-            free = {name: item.capacity - taken.get(name, 0) for name, item in mine.items()}
-            found.append(Candidate(row.id, row.name, free))
+            free = {name: capacity - taken.get(name, 0) for name, capacity in one.capacity.items()}
+            found.append(Candidate(one.id, one.name, free))
     found.sort(key=lambda item: (-item.free.get("MEMORY_MB", 0), item.name))
     return found, dict(rejected)
 
@@ -95,14 +99,31 @@ def claim(
 ) -> None:
     """Claim `resources` on the provider for the consumer, in place of what it held; raises Conflict."""
     wanted = {name: amount for name, amount in resources.items() if amount}
-    store.claim(c, consumer_id, project_id, user_id, {provider_id: wanted}, kind)
+    store.claim(c, consumer_id, project_id, user_id, {provider_id: wanted} if wanted else {}, kind)
+
+
+def release(c: Connection, consumer_id: str) -> None:
+    """Give back everything the consumer holds; nothing held is success."""
+    if store.consumer(c, consumer_id) is not None:
+        store.replace_allocations(c, {consumer_id: ("", "", None, {})})
+
+
+def allocations_of(c: Connection, consumer_id: str) -> dict[str, dict[str, int]]:
+    return store.allocations_of(c, consumer_id)
+
+
+def usages(c: Connection, provider_id: str) -> dict[str, int]:
+    return store.used_on(c, [provider_id]).get(provider_id, {})
+
+
+# -- hosts ------------------------------------------------------------------------------------------------------
 
 
 def mark(c: Connection, provider_id: str, trait: str, *, on: bool) -> None:
     """Set or remove one trait of a provider; one that is not there has none."""
-    if not store.providers(c, id=provider_id):
+    if not store.providers(c, [provider_id]):
         return
-    have = store.traits(c, [provider_id]).get(provider_id, set())
+    have = store.traits(c, provider_id)
     wanted = have | {trait} if on else have - {trait}
     if wanted != have:
         store.set_traits(c, provider_id, wanted)
@@ -119,7 +140,7 @@ def leave_aggregate(c: Connection, provider_id: str, aggregate_id: str) -> None:
 
 
 def _aggregate(c: Connection, provider_id: str, change: Callable[[set[str]], set[str]]) -> None:
-    if not store.providers(c, id=provider_id):
+    if not store.providers(c, [provider_id]):
         return
     have = store.aggregates(c, provider_id)
     if change(have) != have:
@@ -129,18 +150,5 @@ def _aggregate(c: Connection, provider_id: str, change: Callable[[set[str]], set
 
 def forget_provider(c: Connection, provider_id: str) -> None:
     """Remove a provider on which nothing is allocated; an absent one is as good."""
-    if store.providers(c, id=provider_id):
+    if store.providers(c, [provider_id]):
         store.remove_provider(c, provider_id)
-
-
-def release(c: Connection, consumer_id: str) -> None:
-    """Give back everything the consumer holds; nothing held is success."""
-    store.remove_allocations(c, consumer_id)
-
-
-def allocations_of(c: Connection, consumer_id: str) -> dict[str, dict[str, int]]:
-    return store.allocations_of(c, consumer_id)
-
-
-def usages(c: Connection, provider_id: str) -> dict[str, int]:
-    return store.usages(c, [provider_id]).get(provider_id, {})

@@ -71,7 +71,7 @@ def _late(run: Run, row: Any) -> Outcome:
 def _prepare(run: Run, row: Any) -> Any:
     if row.host is None:
         with run.step("ensure_host"), run.house.db.write() as c:
-            host = scheduling.choose(c, row)
+            host = scheduling.choose(run.house, c, row)
             wanted = scheduling.resources(row.flavor)
             placement.claim(c, row.id, row.project_id, row.user_id, host.id, wanted)
             zone = scheduling.zones(c).get(host.name, scheduling.ZONE)

@@ -1,0 +1,73 @@
+"""All SQL of the Placement service."""
+
+from __future__ import annotations
+
+from clearsky.placement.store.allocations import (
+    allocations_of,
+    allocations_on,
+    claim,
+    consumer,
+    project_usages,
+    replace_allocations,
+    used_on,
+)
+from clearsky.placement.store.names import (
+    ensure_class,
+    ensure_trait,
+    known_classes,
+    known_traits,
+    need_classes,
+    need_traits,
+    remove_class,
+    remove_trait,
+)
+from clearsky.placement.store.providers import (
+    Inventory,
+    aggregates,
+    bump,
+    change_provider,
+    create_provider,
+    expect,
+    inventories,
+    provider,
+    providers,
+    remove_provider,
+    set_aggregates,
+    set_inventories,
+    set_traits,
+    touch,
+    traits,
+)
+
+__all__ = [
+    "Inventory",
+    "aggregates",
+    "allocations_of",
+    "allocations_on",
+    "bump",
+    "change_provider",
+    "claim",
+    "consumer",
+    "create_provider",
+    "ensure_class",
+    "ensure_trait",
+    "expect",
+    "inventories",
+    "known_classes",
+    "known_traits",
+    "need_classes",
+    "need_traits",
+    "project_usages",
+    "provider",
+    "providers",
+    "remove_class",
+    "remove_provider",
+    "remove_trait",
+    "replace_allocations",
+    "set_aggregates",
+    "set_inventories",
+    "set_traits",
+    "touch",
+    "traits",
+    "used_on",
+]
