@@ -29,6 +29,13 @@ class Caller:
         return "admin" in self.roles
 
     @property
+    def scope_kind(self) -> str:
+        """What the token is for: project, domain or system; one for nothing counts as a project's without a project."""
+        if self.system:
+            return "system"
+        return "domain" if self.domain_id else "project"
+
+    @property
     def scope(self) -> str | None:
         """The project that queries are limited to; None (every project) for administrators only."""
         if self.is_admin:

@@ -61,10 +61,11 @@ class App:
         for prefix, service in self.services.items():
             tree = self.trees[prefix] = Tree()
             for route in service.routes:
-                if route.rule != PUBLIC and route.rule not in self.policy.names:
-                    raise ValueError(
-                        f"{service.name}: {route.method} {route.path} names no rule: {route.rule!r}"
-                    )
+                for rule in (route.rule, route.gate):
+                    if rule not in (PUBLIC, "") and rule not in self.policy.names:
+                        raise ValueError(
+                            f"{service.name}: {route.method} {route.path} names no rule: {rule!r}"
+                        )
                 tree.add(route)
         self.threads = ThreadPoolExecutor(house.config.api.threads, thread_name_prefix="api")
 
@@ -224,10 +225,13 @@ class App:
         route = _choose(candidates, call, body)
         call.params = dict(zip(names_of(route), values, strict=True))
         if route.rule != PUBLIC:
-            target = {"project_id": call.caller.project_id, "user_id": call.caller.user_id}
-            self.policy.authorize(
-                route.rule, call.caller, target | {"domain_id": call.caller.domain_id, "target": {}}
-            )
+            who = call.caller
+            target: dict[str, Any] = {"project_id": who.project_id, "user_id": who.user_id}
+            target |= {"domain_id": who.domain_id, "target": {}}
+            if not route.gate:
+                self.policy.authorize(route.rule, who, target)
+            elif not self.policy.allows(route.gate, who, target):
+                raise NotFound("The resource could not be found.")
         if route.accepts:
             _check_kind(route, call.headers)
         if route.request is not None:

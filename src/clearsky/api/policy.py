@@ -30,6 +30,8 @@ class Rule:
     name: str
     check: str
     description: str = ""
+    scopes: tuple[str, ...] = ()
+    """What a token must be for: project, domain or system; empty: any of them."""
 
 
 class Policy:
@@ -39,13 +41,16 @@ class Policy:
     """
 
     def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
+        rules = tuple(rules)
         conf = oslo_config.ConfigOpts()
         conf([], project="clearsky", default_config_files=[], default_config_dirs=[])
         self._enforcer = oslo_policy.Enforcer(conf, use_conf=False)
         checks = {rule.name: oslo_policy.RuleDefault(rule.name, rule.check).check for rule in rules}
         self.names = frozenset(checks)
+        self._scopes = {rule.name: rule.scopes for rule in rules if rule.scopes}
         for name, text in (overrides or {}).items():
             checks[name] = self._override(name, text, {*checks, *(overrides or {})})
+        self.names = frozenset(checks)
         self._enforcer.set_rules(oslo_policy.Rules(checks), use_conf=False)
 
     def _override(self, name: str, text: str, known: set[str]) -> Any:
@@ -64,6 +69,9 @@ class Policy:
         """Say whether `caller` may do what `rule` names to `target` (its project_id, user_id, ...)."""
         if rule not in self.names:
             raise KeyError(f"there is no policy rule {rule!r}")
+        scopes = self._scopes.get(rule)
+        if scopes and caller.scope_kind not in scopes:
+            return False
         return bool(self._enforcer.enforce(rule, target, caller.credentials()))
 
     def authorize(self, rule: str, caller: Caller, target: dict[str, Any]) -> None:

@@ -27,6 +27,9 @@ class Route:
     handler: Any
     rule: str
     """Checked before the handler with the caller's own project as target; the handler checks the object's."""
+    gate: str = ""
+    """Another rule to be checked before the handler in place of `rule`, which is the handler's alone then. Who does not
+    pass is told that there is nothing: so a foreign object and one that is not there look the same to everybody."""
     status: int = 200
     request: Schema | None = None
     response: Schema | None = None

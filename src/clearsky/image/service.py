@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from clearsky.api import inside
 from clearsky.api.call import Call
+from clearsky.api.policy import read_overrides
 from clearsky.house import House
 from clearsky.image import metadefs, store
 from clearsky.image import protection as rules
@@ -69,8 +71,9 @@ def protection(house: House) -> rules.Protection:
     """Return who may do what to which custom property, read once; raises ConfigError for a file with mistakes."""
 
     def load() -> rules.Protection:
-        settings = house.config.image
-        names = [rule.name for rule in RULES]
+        settings, policies = house.config.image, house.config.api.policy_file
+        own = read_overrides(policies) if policies != Path() else {}
+        names = {rule.name for rule in RULES} | own.keys()
         return rules.load(settings.property_protection_file, settings.property_protection_format, names)
 
     found: rules.Protection = house.cache("image.protection", load)

@@ -159,6 +159,30 @@ def test_a_reader_changes_nothing(cloud):
     assert cloud.reader.put(f"{I}/{image['id']}/tags/x").status_code == 403
 
 
+def test_a_reader_learns_nothing_about_foreign_images(cloud):
+    image = _create(cloud.foreign, visibility="private")
+    path = f"{I}/{image['id']}"
+    assert _set(cloud.reader, image, "name", "x").status_code == 404
+    for method, below in (
+        ("DELETE", ""), ("PUT", "/tags/x"), ("DELETE", "/tags/x"), ("POST", "/actions/deactivate"),
+        ("POST", "/actions/reactivate"), ("GET", "/file"), ("GET", "/members"), ("DELETE", "/members/x"),
+    ):  # fmt: skip
+        assert cloud.reader.request(method, path + below).status_code == 404, (method, below)
+
+
+def test_images_are_not_for_tokens_of_the_system(cloud):
+    image = _create(cloud.member)
+    user = {"name": "admin", "domain": {"id": "default"}, "password": "admin-secret"}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    auth = {"auth": {"identity": identity, "scope": {"system": {"all": True}}}}
+    answer = cloud.http.post("/identity/v3/auth/tokens", json=auth)
+    system = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+    assert cloud.http.get(f"{I}/{image['id']}", headers=system).status_code == 404
+    assert cloud.http.delete(f"{I}/{image['id']}", headers=system).status_code == 404
+    assert cloud.http.get(I, headers=system).status_code == 403
+    assert cloud.http.post(I, json={}, headers=system).status_code == 403
+
+
 def test_a_community_image_is_seen_by_all_and_changed_by_its_owner(cloud):
     image = _create(cloud.member, visibility="community")
     assert cloud.foreign.get(f"{I}/{image['id']}").status_code == 200
@@ -255,6 +279,33 @@ def test_protected_properties_are_the_operators(cloud, tmp_path):
     assert cloud.admin.get(f"{I}/{image['id']}").json()["secret"] == "x", (
         "a change keeps what one does not see"
     )
+
+
+def test_protection_by_policies_may_use_the_operators_own(cloud, tmp_path):
+    from starlette.testclient import TestClient
+
+    from clearsky import app
+
+    policies, file = tmp_path / "policy.yaml", tmp_path / "protection.conf"
+    policies.write_text('"accountant": "role:admin"\n')
+    file.write_text("[.*]\ncreate = accountant\nread = @\nupdate = !\ndelete = !\n")
+    settings = cloud.house.config
+    cloud.house.config = replace(
+        settings,
+        api=replace(settings.api, policy_file=policies),
+        image=replace(settings.image, property_protection_file=file, property_protection_format="policies"),
+    )
+    with TestClient(app.api(cloud.house)) as http:
+        for client, status in ((cloud.member, 403), (cloud.admin, 201)):
+            answer = http.post(I, json={"a": "1"}, headers={"X-Auth-Token": client.token})
+            assert answer.status_code == status, answer.text
+    file.write_text("[.*]\ncreate = nobody\nread = @\nupdate = !\ndelete = !\n")
+    cloud.house.caches.clear()
+    from clearsky.config import ConfigError
+    from clearsky.image import service
+
+    with pytest.raises(ConfigError, match="no such policy rule"):
+        service.bootstrap(cloud.house)
 
 
 def test_usage_is_counted(cloud):

@@ -147,6 +147,9 @@ def test_a_private_namespace_is_its_projects(cloud):
     for path in ("", "/objects", "/objects/Drive", "/properties", "/properties/size", "/tags", "/tags/fast", "/resource_types"):  # fmt: skip
         assert cloud.reader.get(f"{N}/Our::Disks{path}").status_code == 200
         assert cloud.foreign.get(f"{N}/Our::Disks{path}").status_code == 404
+    for client, status in ((cloud.reader, 403), (cloud.foreign, 404)):
+        assert client.delete(f"{N}/Our::Disks").status_code == status
+        assert client.post(f"{N}/Our::Disks/objects", json={"name": "o"}).status_code == status
     assert len(cloud.reader.get(N).json()["namespaces"]) == 1
     assert cloud.foreign.get(N).json()["namespaces"] == []
     assert len(cloud.admin.get(N).json()["namespaces"]) == 1

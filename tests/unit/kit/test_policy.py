@@ -59,3 +59,15 @@ def test_a_file_of_another_kind_is_refused(tmp_path, text):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_overrides(tmp_path / "nothing.yaml")
+
+
+def test_a_rule_may_be_for_tokens_of_a_project_only():
+    policy = Policy([Rule("see", "@", scopes=("project",)), Rule("rule", "@")])
+    for caller, allowed in (
+        (Caller("u", project_id="p"), True),
+        (Caller("u"), True),
+        (Caller("u", domain_id="d"), False),
+        (Caller("u", system=True), False),
+    ):
+        assert policy.allows("see", caller, {}) is allowed
+        assert policy.allows("rule", caller, {})

@@ -12,7 +12,7 @@ routes = Routes()
 _TAG = "/v2/images/{image_id}/tags/{tag}"
 
 
-@routes.put(_TAG, rule="modify_image", status=204)
+@routes.put(_TAG, rule="modify_image", gate="get_image", status=204)
 def add_tag(call: Call) -> Reply:
     """Add a tag."""
     tag = call.params["tag"]
@@ -27,7 +27,7 @@ def add_tag(call: Call) -> Reply:
     return Reply()
 
 
-@routes.delete(_TAG, rule="modify_image")
+@routes.delete(_TAG, rule="modify_image", gate="get_image")
 def remove_tag(call: Call) -> Reply:
     """Remove a tag."""
     tag = call.params["tag"]
@@ -39,13 +39,13 @@ def remove_tag(call: Call) -> Reply:
     return Reply()
 
 
-@routes.post("/v2/images/{image_id}/actions/deactivate", rule="deactivate", status=204)
+@routes.post("/v2/images/{image_id}/actions/deactivate", rule="deactivate", gate="get_image", status=204)
 def deactivate(call: Call) -> Reply:
     """Keep an image's data from being downloaded and booted."""
     return _switch(call, "deactivate", "active", "deactivated")
 
 
-@routes.post("/v2/images/{image_id}/actions/reactivate", rule="reactivate", status=204)
+@routes.post("/v2/images/{image_id}/actions/reactivate", rule="reactivate", gate="get_image", status=204)
 def reactivate(call: Call) -> Reply:
     """Let a deactivated image be used again."""
     return _switch(call, "reactivate", "deactivated", "active")

@@ -21,21 +21,21 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
-@routes.put(_FILE, rule="upload_image", status=204, stream=True)
+@routes.put(_FILE, rule="upload_image", gate="get_image", status=204, stream=True)
 async def upload_image_data(call: Call) -> Reply:
     """Upload an image's data; what it is, is inspected."""
     await upload(call, "saving")
     return Reply()
 
 
-@routes.put("/v2/images/{image_id}/stage", rule="upload_image", status=204, stream=True)
+@routes.put("/v2/images/{image_id}/stage", rule="upload_image", gate="get_image", status=204, stream=True)
 async def stage_image_data(call: Call) -> Reply:
     """Upload an image's data to the staging area, for a later import."""
     await upload(call, "uploading")
     return Reply()
 
 
-@routes.get(_FILE, rule="download_image", stream=True)
+@routes.get(_FILE, rule="download_image", gate="get_image", stream=True)
 async def download_image_data(call: Call) -> Reply:
     """Download an image's data, whole or a range of it."""
     row, source = await asyncio.to_thread(_open, call)
@@ -61,6 +61,7 @@ async def download_image_data(call: Call) -> Reply:
 def _open(call: Call) -> tuple[Any, Reader | None]:
     with call.house.db.read() as c:
         row = store.get(c, call.scope, call.params["image_id"])
+        call.authorize("download_image", project_id=row.owner)
         copies = locations.active(c, [row.id])
     if row.status == "deactivated" and not call.caller.is_admin:
         raise Forbidden(f"Image {row.id} is deactivated: its data cannot be downloaded")

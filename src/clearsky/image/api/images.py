@@ -107,7 +107,7 @@ def create_image(call: Call) -> Reply:
     return Reply(view(call, row), headers={"Location": f"{call.base_url}/v2/images/{row.id}"})
 
 
-@routes.get("/v2/images/{image_id}", rule="get_image", response=schema.SHOW)
+@routes.get("/v2/images/{image_id}", rule="get_image", gate="get_image", response=schema.SHOW)
 def show_image(call: Call) -> Reply:
     """Show an image."""
     with call.house.db.read() as c:
@@ -119,6 +119,7 @@ def show_image(call: Call) -> Reply:
 @routes.patch(
     "/v2/images/{image_id}",
     rule="modify_image",
+    gate="get_image",
     accepts=patch.KINDS,
     request=schema.PATCH,
     response=schema.SHOW,
@@ -165,7 +166,7 @@ def _without(c: Connection, row: Any, gone: list[Any]) -> dict[str, Any]:
     return {"stores": [name for name in row.stores if name in left]}
 
 
-@routes.delete("/v2/images/{image_id}", rule="delete_image")
+@routes.delete("/v2/images/{image_id}", rule="delete_image", gate="get_image")
 def delete_image(call: Call) -> Reply:
     """Delete an image from any state, unless it is protected."""
     with call.house.db.write() as c:

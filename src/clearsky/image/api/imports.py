@@ -36,7 +36,9 @@ def show_import_info(call: Call) -> Reply:
     return Reply({"import-methods": value})
 
 
-@routes.post("/v2/images/{image_id}/import", rule="get_image", status=202, request=shapes.IMPORT)
+@routes.post(
+    "/v2/images/{image_id}/import", rule="modify_image", gate="get_image", status=202, request=shapes.IMPORT
+)
 def import_image(call: Call) -> Reply:
     """Begin to import an image's data."""
     method = call.body["method"]["name"]

@@ -32,7 +32,7 @@ def _shared(row: Any) -> None:
         raise Forbidden(f"Image {row.id} is {row.visibility}: only a shared one has members")
 
 
-@routes.get(_ALL, rule="get_members", response=schema.MEMBERS)
+@routes.get(_ALL, rule="get_members", gate="get_image", response=schema.MEMBERS)
 def list_members(call: Call) -> Reply:
     """List the members: all for the owner, oneself for a member."""
     with call.house.db.read() as c:
@@ -42,7 +42,7 @@ def list_members(call: Call) -> Reply:
     return Reply({"members": [view(row) for row in rows], "schema": "/v2/schemas/members"})
 
 
-@routes.post(_ALL, rule="add_member", request=schema.MEMBER_CREATE, response=schema.MEMBER)
+@routes.post(_ALL, rule="add_member", gate="get_image", request=schema.MEMBER_CREATE, response=schema.MEMBER)
 def create_member(call: Call) -> Reply:
     """Share the image with a project."""
     with call.house.db.write() as c:
@@ -52,7 +52,7 @@ def create_member(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.get(_ONE, rule="get_member", response=schema.MEMBER)
+@routes.get(_ONE, rule="get_member", gate="get_image", response=schema.MEMBER)
 def show_member(call: Call) -> Reply:
     """Show one member."""
     member_id = call.params["member_id"]
@@ -64,7 +64,9 @@ def show_member(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.put(_ONE, rule="modify_member", request=schema.MEMBER_UPDATE, response=schema.MEMBER)
+@routes.put(
+    _ONE, rule="modify_member", gate="get_image", request=schema.MEMBER_UPDATE, response=schema.MEMBER
+)
 def update_member(call: Call) -> Reply:
     """Accept or reject an image: the member's own decision, and not the owner's."""
     with call.house.db.write() as c:
@@ -76,7 +78,7 @@ def update_member(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.delete(_ONE, rule="delete_member")
+@routes.delete(_ONE, rule="delete_member", gate="get_image")
 def delete_member(call: Call) -> Reply:
     """Stop sharing the image with a project."""
     with call.house.db.write() as c:

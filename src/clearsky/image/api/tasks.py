@@ -49,7 +49,7 @@ def _full(row: Any) -> dict[str, Any]:
     }
 
 
-@routes.get("/v2/images/{image_id}/tasks", rule="get_image", response=shapes.TASKS_OF_IMAGE)
+@routes.get("/v2/images/{image_id}/tasks", rule="get_image", gate="get_image", response=shapes.TASKS_OF_IMAGE)
 def list_tasks_of_image(call: Call) -> Reply:
     """List the imports of an image, the newest first."""
     with call.house.db.read() as c:

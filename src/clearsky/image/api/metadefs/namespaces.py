@@ -108,16 +108,20 @@ def create_namespace(call: Call) -> Reply:
     return Reply(shown, headers={"Location": call.base_url + shared.path(row.namespace)})
 
 
-@routes.get(shared.ONE, rule="get_metadef_namespace", response=schema.NAMESPACE)
+@routes.get(shared.ONE, rule="get_metadef_namespace", gate="get_metadef_namespace", response=schema.NAMESPACE)
 def show_namespace(call: Call) -> Reply:
     """Show a namespace with all that it holds; with ?resource_type=, named as on such a resource."""
     with call.house.db.read() as c:
-        shown = _whole(c, shared.namespace(c, call), call.query.get("resource_type"))
+        shown = _whole(c, shared.namespace(c, call, "get_metadef_namespace"), call.query.get("resource_type"))
     return Reply(shown)
 
 
 @routes.put(
-    shared.ONE, rule="modify_metadef_namespace", request=schema.NAMESPACE_SET, response=schema.NAMESPACE
+    shared.ONE,
+    rule="modify_metadef_namespace",
+    gate="get_metadef_namespace",
+    request=schema.NAMESPACE_SET,
+    response=schema.NAMESPACE,
 )
 def update_namespace(call: Call) -> Reply:
     """Replace a namespace's own attributes; what it holds stays."""
@@ -130,7 +134,7 @@ def update_namespace(call: Call) -> Reply:
     return Reply(view(row, associations))
 
 
-@routes.delete(shared.ONE, rule="delete_metadef_namespace")
+@routes.delete(shared.ONE, rule="delete_metadef_namespace", gate="get_metadef_namespace")
 def delete_namespace(call: Call) -> Reply:
     """Delete a namespace and all that it holds, unless it is protected."""
     with call.house.db.write() as c:

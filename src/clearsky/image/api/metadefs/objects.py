@@ -24,12 +24,12 @@ def view(namespace: str, row: Any) -> dict[str, Any]:
     return shown | {"name": row.name, "properties": row.properties} | links | shared.times(row)
 
 
-@routes.get(_ALL, rule="get_metadef_objects", response=schema.OBJECTS)
+@routes.get(_ALL, rule="get_metadef_objects", gate="get_metadef_namespace", response=schema.OBJECTS)
 def list_objects(call: Call) -> Reply:
     """List the objects of a namespace."""
     sort, marker = shared.sorting(call, t.objects, SORT_KEYS), None
     with call.house.db.read() as c:
-        namespace = shared.namespace(c, call)
+        namespace = shared.namespace(c, call, "get_metadef_objects")
         if "marker" in call.query:
             marker = store.part(c, t.objects, namespace, call.query["marker"])
         rows = store.parts(c, t.objects, namespace.id, sort, marker, shared.limit(call))
@@ -37,7 +37,14 @@ def list_objects(call: Call) -> Reply:
     return Reply(shared.page(call, where, "objects", rows, lambda row: view(name, row), "name"))
 
 
-@routes.post(_ALL, rule="add_metadef_object", status=201, request=schema.OBJECT_SET, response=schema.OBJECT)
+@routes.post(
+    _ALL,
+    rule="add_metadef_object",
+    gate="get_metadef_namespace",
+    status=201,
+    request=schema.OBJECT_SET,
+    response=schema.OBJECT,
+)
 def create_object(call: Call) -> Reply:
     """Define an object."""
     shared.refuse_read_only(call.body)
@@ -47,16 +54,22 @@ def create_object(call: Call) -> Reply:
     return Reply(view(namespace.namespace, row))
 
 
-@routes.get(_ONE, rule="get_metadef_object", response=schema.OBJECT)
+@routes.get(_ONE, rule="get_metadef_object", gate="get_metadef_namespace", response=schema.OBJECT)
 def show_object(call: Call) -> Reply:
     """Show an object."""
     with call.house.db.read() as c:
-        namespace = shared.namespace(c, call)
+        namespace = shared.namespace(c, call, "get_metadef_object")
         row = store.part(c, t.objects, namespace, call.params["name"])
     return Reply(view(namespace.namespace, row))
 
 
-@routes.put(_ONE, rule="modify_metadef_object", request=schema.OBJECT_SET, response=schema.OBJECT)
+@routes.put(
+    _ONE,
+    rule="modify_metadef_object",
+    gate="get_metadef_namespace",
+    request=schema.OBJECT_SET,
+    response=schema.OBJECT,
+)
 def update_object(call: Call) -> Reply:
     """Replace an object; its name may change."""
     shared.refuse_read_only(call.body)
@@ -67,7 +80,7 @@ def update_object(call: Call) -> Reply:
     return Reply(view(namespace.namespace, row))
 
 
-@routes.delete(_ONE, rule="delete_metadef_object")
+@routes.delete(_ONE, rule="delete_metadef_object", gate="get_metadef_namespace")
 def delete_object(call: Call) -> Reply:
     """Delete an object."""
     with call.house.db.write() as c:
@@ -76,7 +89,7 @@ def delete_object(call: Call) -> Reply:
     return Reply()
 
 
-@routes.delete(_ALL, rule="delete_metadef_namespace")
+@routes.delete(_ALL, rule="delete_metadef_namespace", gate="get_metadef_namespace")
 def delete_objects(call: Call) -> Reply:
     """Delete all objects of a namespace."""
     with call.house.db.write() as c:

@@ -22,16 +22,21 @@ def view(row: Any) -> dict[str, Any]:
     return {"name": row.name, **row.definition}
 
 
-@routes.get(_ALL, rule="get_metadef_properties", response=schema.PROPERTIES)
+@routes.get(_ALL, rule="get_metadef_properties", gate="get_metadef_namespace", response=schema.PROPERTIES)
 def list_properties(call: Call) -> Reply:
     """List the properties of a namespace, by name."""
     with call.house.db.read() as c:
-        rows = store.parts(c, t.properties, shared.namespace(c, call).id)
+        rows = store.parts(c, t.properties, shared.namespace(c, call, "get_metadef_properties").id)
     return Reply({"properties": {row.name: row.definition for row in rows}})
 
 
 @routes.post(
-    _ALL, rule="add_metadef_property", status=201, request=schema.PROPERTY_SET, response=schema.PROPERTY
+    _ALL,
+    rule="add_metadef_property",
+    gate="get_metadef_namespace",
+    status=201,
+    request=schema.PROPERTY_SET,
+    response=schema.PROPERTY,
 )
 def create_property(call: Call) -> Reply:
     """Define a property."""
@@ -44,12 +49,12 @@ def create_property(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.get(_ONE, rule="get_metadef_property", response=schema.PROPERTY)
+@routes.get(_ONE, rule="get_metadef_property", gate="get_metadef_namespace", response=schema.PROPERTY)
 def show_property(call: Call) -> Reply:
     """Show a property; with ?resource_type=, by the name that it has on such a resource."""
     name = call.params["name"]
     with call.house.db.read() as c:
-        namespace = shared.namespace(c, call)
+        namespace = shared.namespace(c, call, "get_metadef_property")
         if wanted := call.query.get("resource_type"):
             name = _without_prefix(c, call, namespace, wanted, name)
         row = store.part(c, t.properties, namespace, name)
@@ -71,7 +76,13 @@ def _without_prefix(c: Any, call: Call, namespace: Any, resource_type: str, name
     return name.removeprefix(prefix)
 
 
-@routes.put(_ONE, rule="modify_metadef_property", request=schema.PROPERTY_SET, response=schema.PROPERTY)
+@routes.put(
+    _ONE,
+    rule="modify_metadef_property",
+    gate="get_metadef_namespace",
+    request=schema.PROPERTY_SET,
+    response=schema.PROPERTY,
+)
 def update_property(call: Call) -> Reply:
     """Replace a property; its name may change."""
     shared.refuse_read_only(call.body)
@@ -84,7 +95,7 @@ def update_property(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.delete(_ONE, rule="remove_metadef_property")
+@routes.delete(_ONE, rule="remove_metadef_property", gate="get_metadef_namespace")
 def delete_property(call: Call) -> Reply:
     """Delete a property."""
     with call.house.db.write() as c:
@@ -93,7 +104,7 @@ def delete_property(call: Call) -> Reply:
     return Reply()
 
 
-@routes.delete(_ALL, rule="delete_metadef_namespace")
+@routes.delete(_ALL, rule="delete_metadef_namespace", gate="get_metadef_namespace")
 def delete_properties(call: Call) -> Reply:
     """Delete all properties of a namespace."""
     with call.house.db.write() as c:

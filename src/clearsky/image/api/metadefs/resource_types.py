@@ -28,17 +28,20 @@ def list_resource_types(call: Call) -> Reply:
     return Reply({"resource_types": [{"name": row.name} | shared.times(row) for row in rows]})
 
 
-@routes.get(_ALL, rule="list_metadef_resource_types", response=schema.ASSOCIATIONS)
+@routes.get(
+    _ALL, rule="list_metadef_resource_types", gate="get_metadef_namespace", response=schema.ASSOCIATIONS
+)
 def list_associations(call: Call) -> Reply:
     """List the resource types that a namespace applies to."""
     with call.house.db.read() as c:
-        rows = store.associations(c, [shared.namespace(c, call).id])
+        rows = store.associations(c, [shared.namespace(c, call, "list_metadef_resource_types").id])
     return Reply({"resource_type_associations": [view(row.name, row) for row in rows]})
 
 
 @routes.post(
     _ALL,
     rule="add_metadef_resource_type_association",
+    gate="get_metadef_namespace",
     status=201,
     request=schema.ASSOCIATION_SET,
     response=schema.ASSOCIATION,
@@ -52,7 +55,9 @@ def create_association(call: Call) -> Reply:
     return Reply(view(call.body["name"], row))
 
 
-@routes.delete(_ALL + "/{resource_type}", rule="remove_metadef_resource_type_association")
+@routes.delete(
+    _ALL + "/{resource_type}", rule="remove_metadef_resource_type_association", gate="get_metadef_namespace"
+)
 def delete_association(call: Call) -> Reply:
     """Let a namespace no longer apply to a resource type."""
     with call.house.db.write() as c:

@@ -19,21 +19,21 @@ ONE = ROOT + "/{namespace}"
 _READ_ONLY = ("self", "schema", "created_at", "updated_at")
 
 
-def namespace(c: Connection, call: Call) -> Any:
-    """Return the path's namespace, where the caller may see it."""
-    return store.namespace(c, call.scope, call.params["namespace"])
-
-
-def changeable(c: Connection, call: Call, rule: str) -> Any:
-    """Return the path's namespace, where the caller may do `rule` in it."""
-    store.queue(c)
-    row = namespace(c, call)
+def namespace(c: Connection, call: Call, rule: str) -> Any:
+    """Return the path's namespace: it is not found where the caller may not see it. Raises Forbidden by `rule`."""
+    row = store.namespace(c, call.scope, call.params["namespace"])
     call.authorize(rule, project_id=row.owner)
     return row
 
 
+def changeable(c: Connection, call: Call, rule: str) -> Any:
+    """Do what `namespace` does, in a transaction that changes it or what it holds."""
+    store.queue(c)
+    return namespace(c, call, rule)
+
+
 def removable(c: Connection, call: Call, rule: str) -> Any:
-    """Return the path's namespace, where the caller may do `rule` in it and nothing protects it."""
+    """Do what `changeable` does, where nothing protects what is to be deleted."""
     row = changeable(c, call, rule)
     if row.protected:
         raise Forbidden(

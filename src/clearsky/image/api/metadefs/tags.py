@@ -22,12 +22,12 @@ def view(row: Any) -> dict[str, Any]:
     return {"name": row.name} | shared.times(row)
 
 
-@routes.get(_ALL, rule="get_metadef_tags", response=schema.TAGS)
+@routes.get(_ALL, rule="get_metadef_tags", gate="get_metadef_namespace", response=schema.TAGS)
 def list_tags(call: Call) -> Reply:
     """List the tags of a namespace."""
     sort, marker = shared.sorting(call, t.tags, SORT_KEYS), None
     with call.house.db.read() as c:
-        namespace = shared.namespace(c, call)
+        namespace = shared.namespace(c, call, "get_metadef_tags")
         if "marker" in call.query:
             marker = store.part(c, t.tags, namespace, call.query["marker"])
         rows = store.parts(c, t.tags, namespace.id, sort, marker, shared.limit(call))
@@ -35,7 +35,14 @@ def list_tags(call: Call) -> Reply:
     return Reply(shared.page(call, where, "tags", rows, lambda row: {"name": row.name}, "name"))
 
 
-@routes.post(_ALL, rule="add_metadef_tags", status=201, request=schema.TAGS_SET, response=schema.TAGS_MADE)
+@routes.post(
+    _ALL,
+    rule="add_metadef_tags",
+    gate="get_metadef_namespace",
+    status=201,
+    request=schema.TAGS_SET,
+    response=schema.TAGS_MADE,
+)
 def create_tags(call: Call) -> Reply:
     """Replace the tags of a namespace, or with X-OpenStack-Append add to them; an empty list changes nothing."""
     append = call.headers.get("x-openstack-append", "").strip().lower() in _YES
@@ -48,7 +55,7 @@ def create_tags(call: Call) -> Reply:
     return Reply({"tags": call.body["tags"]})
 
 
-@routes.post(_ONE, rule="add_metadef_tag", status=201, response=schema.TAG)
+@routes.post(_ONE, rule="add_metadef_tag", gate="get_metadef_namespace", status=201, response=schema.TAG)
 def create_tag(call: Call) -> Reply:
     """Define a tag."""
     schema.TAG_SET.check({"name": call.params["name"]})
@@ -58,15 +65,17 @@ def create_tag(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.get(_ONE, rule="get_metadef_tag", response=schema.TAG)
+@routes.get(_ONE, rule="get_metadef_tag", gate="get_metadef_namespace", response=schema.TAG)
 def show_tag(call: Call) -> Reply:
     """Show a tag."""
     with call.house.db.read() as c:
-        row = store.part(c, t.tags, shared.namespace(c, call), call.params["name"])
+        row = store.part(c, t.tags, shared.namespace(c, call, "get_metadef_tag"), call.params["name"])
     return Reply(view(row))
 
 
-@routes.put(_ONE, rule="modify_metadef_tag", request=schema.TAG_SET, response=schema.TAG)
+@routes.put(
+    _ONE, rule="modify_metadef_tag", gate="get_metadef_namespace", request=schema.TAG_SET, response=schema.TAG
+)
 def update_tag(call: Call) -> Reply:
     """Give a tag another name."""
     shared.refuse_read_only(call.body)
@@ -77,7 +86,7 @@ def update_tag(call: Call) -> Reply:
     return Reply(view(row))
 
 
-@routes.delete(_ONE, rule="delete_metadef_tag")
+@routes.delete(_ONE, rule="delete_metadef_tag", gate="get_metadef_namespace")
 def delete_tag(call: Call) -> Reply:
     """Delete a tag."""
     with call.house.db.write() as c:
@@ -86,7 +95,7 @@ def delete_tag(call: Call) -> Reply:
     return Reply()
 
 
-@routes.delete(_ALL, rule="delete_metadef_tags")
+@routes.delete(_ALL, rule="delete_metadef_tags", gate="get_metadef_namespace")
 def delete_tags(call: Call) -> Reply:
     """Delete all tags of a namespace."""
     with call.house.db.write() as c:
