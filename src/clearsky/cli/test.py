@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-PACKAGES = {"postgresql": "/usr/lib/postgresql/*/bin/initdb", "openssh-client": "/usr/bin/ssh"}
+PACKAGES = {
+    "postgresql": "/usr/lib/postgresql/*/bin/initdb",
+    "openssh-client": "/usr/bin/ssh",
+    "qemu-utils": "/usr/bin/qemu-img",
+    "ceph-mon": "/usr/bin/ceph-mon",
+    "ceph-osd": "/usr/bin/ceph-osd",
+    "ceph-common": "/usr/bin/rbd",
+    "python3-rados": "/usr/lib/python3/dist-packages/rados.*.so",
+    "python3-rbd": "/usr/lib/python3/dist-packages/rbd.*.so",
+}
 """Debian package -> a file of it."""
 
 

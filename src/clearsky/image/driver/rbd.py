@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,10 @@ class Rbd:
         except (rados.Error, rbd.Error) as error:
             if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull("Image storage media is full: the data was not kept.") from error
+            if getattr(error, "errno", 0) == errno.ETIMEDOUT:
+                # A connection whose requests ran out of time stays deaf after the cluster is back.
+                with self._lock:
+                    self._cluster = None
             raise Unavailable(f"Ceph's pool {self.settings.pool}: {error}") from error
 
     def context(self) -> Any:
@@ -115,7 +120,9 @@ class Rbd:
             for name in rbd.RBD().list(context):
                 if name.endswith(_PART):
                     with suppress(rbd.ImageNotFound), rbd.Image(context, name, read_only=True) as image:
-                        if image.get_modify_timestamp().timestamp() <= time.time() - older_than_s:
+                        # Ceph's times are UTC that does not say so.
+                        touched = image.modify_timestamp().replace(tzinfo=UTC).timestamp()
+                        if touched <= time.time() - older_than_s:
                             yield name.removesuffix(_PART)
 
     def path(self, name: str) -> str | None:
