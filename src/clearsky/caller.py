@@ -7,6 +7,15 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class AccessRule:
+    """A request that an application credential is good for; see api/access_rules.py for the path's language."""
+
+    service: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The user behind a token, and what the token is for (a project, a domain, the system, or nothing)."""
 
@@ -21,6 +30,8 @@ class Caller:
     roles: tuple[str, ...] = ()
     """Names, implied ones included."""
     expires_at: float = 0.0
+    access_rules: tuple[AccessRule, ...] = ()
+    """The only requests that the token is good for; empty: every request."""
     token: Any = field(default=None, repr=False, compare=False)
     """The identity service's own picture of the token; opaque elsewhere."""
 

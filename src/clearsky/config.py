@@ -92,12 +92,14 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Identity:
     token_lifetime_s: int = 24 * 3600
+    allow_expired_s: int = 48 * 3600
+    """How long after its end a token can still be read with `allow_expired`, as services do in long operations."""
+    receipt_lifetime_s: int = 300
+    """How long one has for the second of several authentication methods."""
     argon2_time_cost: int = 2
     argon2_memory_kib: int = 19456
     lockout_attempts: int = 10
     lockout_s: int = 300
-    fernet_keys: int = 3
-    """How many keys are kept: tokens of the oldest one stay valid until it is rotated out."""
     list_limit: int = 0
     """Longest list that is answered without `limit`; 0: whole ones. What is cut off is said by `truncated`."""
     max_project_tree_depth: int = 5
@@ -118,6 +120,14 @@ class Identity:
     """After so many days without a log-in a user counts as disabled; 0: never."""
     limit_model: str = "flat"
     """flat, or strict_two_level: no project may have more than its domain."""
+    key_rotation_s: int = 24 * 3600
+    """How often the keys of tokens rotate by themselves; the worker does it. 0: never."""
+    credential_key_rotation_s: int = 30 * 24 * 3600
+    """The same for the keys that encrypt stored credentials."""
+    max_redelegation_count: int = 3
+    """How often a trust can be passed on."""
+    application_credentials_per_user: int = 100
+    """0: any number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 import structlog
@@ -21,7 +22,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clearsky.api import faults, metrics
+from clearsky.api import access_rules, faults, metrics
 from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.policy import Policy, read_overrides
 from clearsky.api.routing import PUBLIC, Route, Service, Tree, names_of
@@ -208,13 +209,16 @@ class App:
     ) -> Route:
         """Authenticate, negotiate, choose the route, authorize and validate."""
         public = all(route.rule == PUBLIC for route in candidates)
-        token = call.headers.get("x-auth-token", "")
+        token = call.headers.get("x-auth-token", "") or _bearer(call.headers)
         if token:
             try:
                 call.optional_caller = self.authenticate(self.house, token)
             except Unauthorized:
                 if not public:
                     raise
+            else:
+                if call.caller.access_rules and not public:
+                    self._check_access_rules(call, service, candidates)
         elif not public:
             raise Unauthorized("The request you have made requires authentication.")
         if service.microversions:
@@ -240,6 +244,21 @@ class App:
             route.request.check(body, call.version if service.microversions else None)
         call.body = body
         return route
+
+    def _check_access_rules(self, call: Call, service: Service, candidates: list[Route]) -> None:
+        """Raise Unauthorized unless the caller's access rules name this request, or a service passes it on."""
+        if call.method == "GET" and any(route.unruled for route in candidates):
+            return
+        below = "/" + call.path.lstrip("/").partition("/")[2]
+        rules, types = call.caller.access_rules, (service.type or service.name,)
+        if access_rules.allowed(rules, types, call.method, (below, call.path)):
+            return
+        passed_on = call.headers.get("x-service-token", "")
+        if passed_on and "service" in self.authenticate(self.house, passed_on).roles:
+            return
+        raise Unauthorized(
+            f"The access rules of this application credential do not allow {call.method} {call.path}."
+        )
 
     def _render(self, call: Call, service: Service, route: Route, reply: Reply) -> Response:
         headers = dict(reply.headers)
@@ -297,16 +316,31 @@ def _check_kind(route: Route, headers: Headers) -> None:
         )
 
 
+def _bearer(headers: Headers) -> str:
+    """Return the token of a client that speaks OAuth 2.0 (RFC 6750)."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
 def _parse(raw: bytes, headers: Headers) -> Any:
     kind = content_type(headers)
     if kind == "application/x-www-form-urlencoded" and raw[:1] not in (b"{", b"["):
-        return None
+        return _form(raw)
     if b"\\u0000" in raw:
         raise Invalid("The body holds a NUL character (\\u0000), which no text has.")
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Invalid(f"The body is not JSON: {error}") from error
+
+
+def _form(raw: bytes) -> dict[str, str]:
+    try:
+        return dict(
+            parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=100, errors="strict")
+        )
+    except ValueError as error:
+        raise Invalid(f"The body is not a URL-encoded form: {error}") from error
 
 
 async def _read(receive: Receive, limit: int, headers: Headers) -> bytes:

@@ -42,6 +42,8 @@ class Route:
     accepts: tuple[str, ...] = ()
     """Content types of the body, where they are not JSON's own."""
     summary: str = ""
+    unruled: bool = False
+    """Open to a token whose access rules do not name it."""
 
 
 @dataclass(slots=True)

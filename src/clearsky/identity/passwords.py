@@ -1,13 +1,16 @@
-"""Password hashes: argon2id. A check takes as long for a user who does not exist."""
+"""Password hashes: argon2id, and bcrypt's for imported users. A check takes as long for a user who does not exist."""
 
 from __future__ import annotations
 
 from functools import cache
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from clearsky.config import Identity
+
+_BCRYPT = ("$2a$", "$2b$", "$2y$")
 
 
 @cache
@@ -27,7 +30,16 @@ def hash_password(settings: Identity, password: str) -> str:
 def verify(settings: Identity, stored: str | None, password: str) -> bool:
     """Say whether `password` is the one; with `stored` None it costs the same and says no."""
     cost = (settings.argon2_time_cost, settings.argon2_memory_kib)
+    if stored is not None and stored.startswith(_BCRYPT):
+        return _bcrypt(password.encode(), stored)
     try:
         return _hasher(*cost).verify(stored or _nobody(*cost), password) and stored is not None
     except (VerificationError, InvalidHashError):
+        return False
+
+
+def _bcrypt(password: bytes, stored: str) -> bool:
+    try:
+        return bcrypt.checkpw(password[:72], stored.encode())
+    except ValueError:
         return False

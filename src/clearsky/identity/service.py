@@ -12,14 +12,15 @@ import orjson
 from sqlalchemy import Connection, select
 
 from clearsky.caller import Caller
-from clearsky.errors import Unauthorized
+from clearsky.errors import Forbidden, Unauthorized
 from clearsky.house import House
 from clearsky.identity import passwords, store
 from clearsky.identity import tables as t
-from clearsky.identity.store import assignment, identity, limit, resource, revocation
-from clearsky.identity.tokens import Keys, Token, open_token
+from clearsky.identity.keys import Keys
+from clearsky.identity.standing import Standing, stand
+from clearsky.identity.store import assignment, identity, limit, resource
+from clearsky.identity.tokens import REFUSED, open_token
 
-REFUSED = "The request you have made requires authentication."
 CACHE_SIZE = 10_000
 ROLES = ("admin", "manager", "member", "reader", "service")
 IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
@@ -59,6 +60,20 @@ def keys(house: House) -> Keys:
     return found
 
 
+def credential_keys(house: House) -> Keys:
+    """Return the keys that encrypt stored credentials."""
+    found: Keys = house.cache(
+        "identity.credential_keys", lambda: Keys(house.config.state / "credential-keys")
+    )
+    return found
+
+
+def remember_s(house: House) -> float:
+    """Return how long a token may be asked about: its life, and a while after it."""
+    settings = house.config.identity
+    return settings.token_lifetime_s + settings.allow_expired_s
+
+
 def validate(house: House, text: str) -> Caller:
     """Return who is behind a token; raises Unauthorized where it is void, expired or revoked.
 
@@ -69,67 +84,46 @@ def validate(house: House, text: str) -> Caller:
 
 
 def validate_and_render(
-    house: House, text: str, variant: str, make: Callable[[Connection, Caller], Any]
+    house: House, text: str, variant: str, make: Callable[[Connection, Standing], Any]
 ) -> tuple[Caller, bytes]:
     """Do what `validate` does, and return the JSON that `make` gives for the token; by the same one query."""
     cache = _cache(house)
     with house.db.read() as c:
         revision = store.revision(c)
         caller = _known(c, house, text, revision)
-        body: bytes | None = cache.get((text, variant), revision)
-        if body is None:
-            body = orjson.dumps(make(c, caller))
-            cache.keep((text, variant), revision, body)
-    return caller, body
+        kept: tuple[bytes, float] | None = cache.get((text, variant), revision)
+        if kept is None or kept[1] <= time.time():
+            standing = stand(c, caller.token)
+            kept = orjson.dumps(make(c, standing)), standing.good_until
+            cache.keep((text, variant), revision, kept)
+    return caller, kept[0]
 
 
 def _known(c: Connection, house: House, text: str, revision: int) -> Caller:
     cache = _cache(house)
-    caller: Caller | None = cache.get(text, revision)
-    if caller is None:
-        caller = resolve(c, open_token(keys(house), text))
-        cache.keep(text, revision, caller)
-    if caller.expires_at <= time.time():
+    kept: tuple[Caller, float] | None = cache.get(text, revision)
+    if kept is None or kept[1] <= time.time():
+        try:
+            standing = stand(c, open_token(keys(house), text))
+        except Forbidden as error:
+            raise Unauthorized(REFUSED) from error
+        kept = standing.caller(), min(standing.good_until, standing.token.expires_at)
+        cache.keep(text, revision, kept)
+    if kept[1] <= time.time():
         raise Unauthorized(REFUSED)
-    return caller
+    return kept[0]
 
 
-def resolve(c: Connection, token: Token) -> Caller:
-    """Look up what a token stands for now; raises Unauthorized where something of it is gone or disabled."""
-    user = c.execute(select(t.users).where(t.users.c.id == token.user_id)).first()
-    if user is None or not user.enabled or token.issued_at < user.valid_from:
+def standing_of(house: House, text: str, *, since: float | None = None) -> Standing:
+    """Return everything about a token; one that ended after `since` counts still. Raises Unauthorized."""
+    token = open_token(keys(house), text)
+    if token.expires_at <= (time.time() if since is None else since):
         raise Unauthorized(REFUSED)
-    if not _enabled(c, user.domain_id) or revocation.is_revoked(c, token.audit_ids):
-        raise Unauthorized(REFUSED)
-    common: dict[str, Any] = {
-        "user_id": user.id,
-        "user_name": user.name,
-        "user_domain_id": user.domain_id,
-        "expires_at": token.expires_at,
-        "token": token,
-    }
-    if not token.scope:
-        return Caller(**common)
-    scope_id = token.scope_id
-    if token.scope in ("project", "domain"):
-        row = c.execute(select(t.projects).where(t.projects.c.id == scope_id)).first()
-        if row is None or not row.enabled or (not row.is_domain and not _enabled(c, row.domain_id)):
-            raise Unauthorized(REFUSED)
-        if token.scope == "project":
-            common |= {"project_id": row.id, "project_name": row.name, "project_domain_id": row.domain_id}
-        else:
-            common |= {"domain_id": row.id}
-    else:
-        common |= {"system": True}
-    roles = assignment.roles_on(c, user.id, token.scope, scope_id)
-    if not roles:
-        raise Unauthorized(REFUSED)
-    return Caller(**common, roles=tuple(sorted(roles.values())))
-
-
-def _enabled(c: Connection, domain_id: str) -> bool:
-    query = select(t.projects.c.enabled).where(t.projects.c.id == domain_id)
-    return bool(c.execute(query).scalar())
+    with house.db.read() as c:
+        try:
+            return stand(c, token)
+        except Forbidden as error:
+            raise Unauthorized(REFUSED) from error
 
 
 def project_exists(house: House, project_id: str) -> bool:
@@ -156,6 +150,7 @@ def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) 
     An administrator who exists keeps the password; endpoints follow `endpoint` when the address has changed.
     """
     keys(house).ensure()
+    credential_keys(house).ensure()
     with house.db.write() as c:
         if store.revision(c) == 0:
             store.bump(c)

@@ -185,7 +185,8 @@ def test_implied_roles_are_listed_shown_and_taken(cloud, make):
     assert cloud.admin.put(path).json()["role_inference"]["implies"]["name"] == implied["name"]
     assert cloud.admin.put(path).status_code == 201
     assert cloud.admin.get(path).json()["role_inference"]["prior_role"]["id"] == prior["id"]
-    assert cloud.admin.head(path).status_code == 200
+    assert cloud.admin.head(path).status_code == 204
+    assert cloud.admin.head(path + "x").status_code == 404
     found = cloud.admin.get(f"{V3}/roles/{prior['id']}/implies").json()["role_inference"]["implies"]
     assert [one["id"] for one in found] == [implied["id"]]
     rules = cloud.admin.get(f"{V3}/role_inferences").json()["role_inferences"]

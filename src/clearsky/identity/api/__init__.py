@@ -5,11 +5,14 @@ from __future__ import annotations
 from clearsky.api import faults
 from clearsky.api.routing import Service
 from clearsky.identity.api import (
+    application_credentials,
     auth,
     catalog,
+    credentials,
     discovery,
     domain_config,
     domains,
+    ec2,
     endpoint_filter,
     grants,
     groups,
@@ -19,13 +22,14 @@ from clearsky.identity.api import (
     projects,
     role_assignments,
     roles,
+    trusts,
     users,
 )
 from clearsky.identity.policy import RULES
 
 _ROOMS = (
     discovery, auth, domains, domain_config, projects, project_tags, users, groups, roles, grants, role_assignments,
-    catalog, endpoint_filter, policies, limits,
+    catalog, endpoint_filter, policies, limits, application_credentials, trusts, credentials, ec2,
 )  # fmt: skip
 _ROUTES = tuple(route for room in _ROOMS for route in room.routes.all)
 discovery.tell_of(_ROUTES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,13 +18,6 @@ _NO_LIMIT = 2**31
 View = Callable[[Call, Any], dict[str, Any]]
 More = Callable[[Connection, Select[Any]], Mapping[str, dict[str, Any]]]
 """(connection, query of ids) -> id -> what other tables add to each item of a list, read once for all of them."""
-
-
-def iso(seconds: float | None) -> str | None:
-    """Render a time as Identity does: microseconds and a Z."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def link(call: Call, plural: str, id: str) -> dict[str, str]:

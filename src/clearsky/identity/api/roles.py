@@ -176,6 +176,15 @@ def show_implied(call: Call) -> Reply:
     return _inference(call, prior, implied)
 
 
+@routes.add(
+    "HEAD", "/v3/roles/{role_id}/implies/{implied_role_id}", rule="identity:check_implied_role", status=204
+)
+def check_implied(call: Call) -> Reply:
+    """Say whether one role implies another, without showing them."""
+    show_implied(call)
+    return Reply()
+
+
 @routes.delete("/v3/roles/{role_id}/implies/{implied_role_id}", rule="identity:delete_implied_role")
 def delete_implied(call: Call) -> Reply:
     """Let one role no longer imply another."""

@@ -18,9 +18,10 @@ from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
-from clearsky.identity.api.render import filtered, iso, link, listed
+from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
 from clearsky.identity.store import removal, resource
+from clearsky.identity.times import iso
 
 routes = Routes()
 _OWN = ("name", "enabled", "description", "email", "default_project_id")

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from clearsky.identity.policy import auth, catalog, limits, resources, roles
+from clearsky.identity.policy import auth, catalog, credential, delegation, limits, resources, roles
 
-RULES = (*auth.RULES, *resources.RULES, *roles.RULES, *catalog.RULES, *limits.RULES)
+RULES = (
+    *auth.RULES,
+    *credential.RULES,
+    *delegation.RULES,
+    *resources.RULES,
+    *roles.RULES,
+    *catalog.RULES,
+    *limits.RULES,
+)

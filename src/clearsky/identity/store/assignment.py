@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
-from clearsky.identity.store import effective
+from clearsky.identity.store import delegation, effective
 from clearsky.identity.store.effective import SYSTEM, implications, with_implied
 from clearsky.identity.store.kit import AnyRow
 
@@ -67,6 +67,8 @@ def unassign(c: Connection, values: dict[str, Any]) -> None:
             f"Could not find role assignment with role: {values['role_id']}, "
             f"{values['actor_type']}: {values['actor_id']}, {values['target_type']}: {values['target_id']}."
         )
+    if values["actor_type"] == "user" and values["target_type"] == "project":
+        delegation.forget_grant(c, values["actor_id"], values["target_id"])
 
 
 def assigned(c: Connection, values: dict[str, Any]) -> Sequence[AnyRow]:

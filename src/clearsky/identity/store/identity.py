@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select
+from sqlalchemy import CompoundSelect, Connection, delete, insert, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
@@ -15,9 +16,15 @@ def user_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
     return c.execute(select(t.users).where(t.users.c.name == name, t.users.c.domain_id == domain_id)).first()
 
 
-def memberships() -> Select[Any]:
-    """Return the query for who (user_id) is in which group (group_id)."""
-    return select(t.memberships.c.group_id, t.memberships.c.user_id)
+def memberships() -> CompoundSelect[Any]:
+    """Return the query for who (user_id) is in which group (group_id).
+
+    Those are included that an identity provider has vouched for, as long as they last.
+    """
+    vouched = t.expiring_memberships.c
+    return select(t.memberships.c.group_id, t.memberships.c.user_id).union(
+        select(vouched.group_id, vouched.user_id).where(vouched.expires_at > time.time())
+    )
 
 
 def groups_of(c: Connection, user_id: str) -> list[str]:

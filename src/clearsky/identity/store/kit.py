@@ -65,6 +65,11 @@ def change(c: Connection, table: Table, id: str, values: dict[str, Any], what: s
     return row
 
 
+def named(column: Any, ids: Any) -> Any:
+    """Return the condition that `column` is what `ids` says: one id, or a query for several."""
+    return column == ids if isinstance(ids, str) else column.in_(ids)
+
+
 def _named(values: dict[str, Any]) -> str:
     return f"name {values['name']!r}" if "name" in values else f"id {values.get('id')!r}"
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from clearsky.errors import Forbidden
 from clearsky.identity import tables as t
-from clearsky.identity.store import resource
+from clearsky.identity.store import credential, delegation, federation, resource
 from clearsky.identity.store.assignment import involving
-from clearsky.identity.store.kit import get
+from clearsky.identity.store.kit import get, named
 
 
 def project(c: Connection, id: str) -> None:
@@ -24,7 +24,9 @@ def project(c: Connection, id: str) -> None:
 
 
 def domain(c: Connection, id: str) -> None:
-    """Remove a domain with its users, groups, roles and projects."""
+    """Remove a domain with its users, groups, roles, projects and identity providers."""
+    for provider in federation.providers_of(c, id):
+        federation.remove_provider(c, provider)
     _users(c, select(t.users.c.id).where(t.users.c.domain_id == id))
     _groups(c, select(t.groups.c.id).where(t.groups.c.domain_id == id))
     _roles(c, select(t.roles.c.id).where(t.roles.c.domain_id == id))
@@ -64,9 +66,9 @@ def service(c: Connection, id: str) -> None:
 
 def endpoints(c: Connection, ids: Any) -> None:
     """Remove endpoints from the catalog, and from projects and policies."""
-    c.execute(delete(t.project_endpoints).where(_named(t.project_endpoints.c.endpoint_id, ids)))
-    c.execute(delete(t.policy_associations).where(_named(t.policy_associations.c.endpoint_id, ids)))
-    c.execute(delete(t.endpoints).where(_named(t.endpoints.c.id, ids)))
+    c.execute(delete(t.project_endpoints).where(named(t.project_endpoints.c.endpoint_id, ids)))
+    c.execute(delete(t.policy_associations).where(named(t.policy_associations.c.endpoint_id, ids)))
+    c.execute(delete(t.endpoints).where(named(t.endpoints.c.id, ids)))
 
 
 def endpoint_group(c: Connection, id: str) -> None:
@@ -93,38 +95,39 @@ def regions(c: Connection, ids: list[str]) -> None:
 # -- what goes with each: `ids` is one id, or a query for several -----------------------------------------------
 
 
-def _named(column: Any, ids: Any) -> Any:
-    return column == ids if isinstance(ids, str) else column.in_(ids)
-
-
 def _projects(c: Connection, ids: Any) -> None:
     c.execute(delete(t.assignments).where(involving([("project", ids)])))
-    c.execute(
-        update(t.users).where(_named(t.users.c.default_project_id, ids)).values(default_project_id=None)
-    )
-    c.execute(delete(t.limits).where(_named(t.limits.c.project_id, ids)))
+    c.execute(update(t.users).where(named(t.users.c.default_project_id, ids)).values(default_project_id=None))
+    c.execute(delete(t.limits).where(named(t.limits.c.project_id, ids)))
     for table in (t.project_tags, t.project_endpoints, t.project_endpoint_groups):
-        c.execute(delete(table).where(_named(table.c.project_id, ids)))
-    c.execute(delete(t.projects).where(_named(t.projects.c.id, ids)))
+        c.execute(delete(table).where(named(table.c.project_id, ids)))
+    delegation.forget_projects(c, ids)
+    credential.forget(c, t.credentials.c.project_id, ids)
+    c.execute(delete(t.projects).where(named(t.projects.c.id, ids)))
 
 
 def _users(c: Connection, ids: Any) -> None:
     c.execute(delete(t.assignments).where(involving([("user", ids)])))
-    c.execute(delete(t.memberships).where(_named(t.memberships.c.user_id, ids)))
-    c.execute(delete(t.former_passwords).where(_named(t.former_passwords.c.user_id, ids)))
-    c.execute(delete(t.users).where(_named(t.users.c.id, ids)))
+    c.execute(delete(t.memberships).where(named(t.memberships.c.user_id, ids)))
+    c.execute(delete(t.former_passwords).where(named(t.former_passwords.c.user_id, ids)))
+    delegation.forget_users(c, ids)
+    credential.forget(c, t.credentials.c.user_id, ids)
+    federation.forget_users(c, ids)
+    c.execute(delete(t.users).where(named(t.users.c.id, ids)))
 
 
 def _groups(c: Connection, ids: Any) -> None:
     c.execute(delete(t.assignments).where(involving([("group", ids)])))
-    c.execute(delete(t.memberships).where(_named(t.memberships.c.group_id, ids)))
-    c.execute(delete(t.groups).where(_named(t.groups.c.id, ids)))
+    c.execute(delete(t.memberships).where(named(t.memberships.c.group_id, ids)))
+    c.execute(delete(t.expiring_memberships).where(named(t.expiring_memberships.c.group_id, ids)))
+    c.execute(delete(t.groups).where(named(t.groups.c.id, ids)))
 
 
 def _roles(c: Connection, ids: Any) -> None:
-    c.execute(delete(t.assignments).where(_named(t.assignments.c.role_id, ids)))
+    c.execute(delete(t.assignments).where(named(t.assignments.c.role_id, ids)))
     rule = t.implied_roles.c
     c.execute(
-        delete(t.implied_roles).where(or_(_named(rule.prior_role_id, ids), _named(rule.implied_role_id, ids)))
+        delete(t.implied_roles).where(or_(named(rule.prior_role_id, ids), named(rule.implied_role_id, ids)))
     )
-    c.execute(delete(t.roles).where(_named(t.roles.c.id, ids)))
+    delegation.forget_roles(c, ids)
+    c.execute(delete(t.roles).where(named(t.roles.c.id, ids)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table
 
-from clearsky.db.types import Timestamp, metadata
+from clearsky.db.types import Json, Timestamp, metadata
 
 revocations = Table(
     "identity_revocations",
@@ -13,6 +13,16 @@ revocations = Table(
     Column("expires_at", Timestamp, nullable=False, index=True),
 )
 """Tokens that were revoked one by one, until they would have expired."""
+
+revocation_events = Table(
+    "identity_revocation_events",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("revoked_at", Timestamp, nullable=False, index=True),
+    Column("issued_before", Timestamp, nullable=False),
+    Column("subject", Json, nullable=False),
+)
+"""What OS-REVOKE tells: which tokens are void, by the attributes in `subject`. Kept as long as such tokens could live."""
 
 revision = Table(
     "identity_revision",

@@ -1,0 +1,62 @@
+"""The user that a request means, and the pause after too many failures."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection, case, select, update
+
+from clearsky.errors import Invalid
+from clearsky.house import House
+from clearsky.identity import tables as t
+from clearsky.identity.store import AnyRow, identity, resource
+
+
+def find(c: Connection, given: dict[str, Any], where: str) -> AnyRow | None:
+    """Return the user of `{"id"}` or `{"name", "domain"}`; None where there is none. Raises Invalid naming `where`."""
+    if given.get("id"):
+        return c.execute(select(t.users).where(t.users.c.id == given["id"])).first()
+    domain = domain_id(c, given.get("domain") or {})
+    if not given.get("name") or domain is None:
+        raise Invalid(f"{where} needs an id, or a name and a domain (id or name)")
+    return identity.user_named(c, given["name"], domain)
+
+
+def domain_id(c: Connection, given: dict[str, Any]) -> str | None:
+    """Return the id of `{"id"}` or `{"name"}`: empty where there is none of that name, None where neither is given."""
+    if given.get("id"):
+        return str(given["id"])
+    if not given.get("name"):
+        return None
+    row = resource.domain_named(c, given["name"])
+    return str(row.id) if row is not None else ""
+
+
+def is_locked(house: House, user: AnyRow) -> bool:
+    """Say whether the user has failed so often, so recently, that even the right secret is refused."""
+    settings = house.config.identity
+    if not settings.lockout_attempts or (user.options or {}).get("ignore_lockout_failure_attempts"):
+        return False
+    if user.failed_attempts < settings.lockout_attempts:
+        return False
+    # Without a duration an administrator must set a new password.
+    return not settings.lockout_s or time.time() - (user.failed_at or 0) < settings.lockout_s
+
+
+def note_failure(house: House, user: AnyRow) -> None:
+    """Count a failure; after a pause the count begins anew."""
+    now, pause = time.time(), house.config.identity.lockout_s
+    table = t.users
+    served = (table.c.failed_attempts >= house.config.identity.lockout_attempts) & (
+        table.c.failed_at < now - pause
+    )
+    count = case((served, 1), else_=table.c.failed_attempts + 1) if pause else table.c.failed_attempts + 1
+    with house.db.write() as c:
+        c.execute(update(table).where(table.c.id == user.id).values(failed_attempts=count, failed_at=now))
+
+
+def note_success(house: House, user: AnyRow) -> None:
+    if user.failed_attempts:
+        with house.db.write() as c:
+            c.execute(update(t.users).where(t.users.c.id == user.id).values(failed_attempts=0))
