@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,6 +12,9 @@ from clearsky.agent.protocol import DesiredNic, DesiredServer
 NAMESPACE = "https://clearsky.invalid/server/1"
 HOT_PLUG_PORTS = 6
 """PCIe root ports that are free for disks and NICs added later: q35 cannot grow them while it runs."""
+SLOTS = {"serial": 0x10, "balloon": 0x11, "rng": 0x12, "disks": 0x13, "config drive": 0x1C}
+"""Slots of the root bus for what is never unplugged: each root port that a guest does not find saves it 30 ms of
+boot under emulation."""
 TCG_CACHE_MIB = 64
 
 
@@ -39,6 +43,11 @@ def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.
     return element
 
 
+def _fixed(device: ET.Element, slot: int) -> None:
+    """Put a device that is never unplugged on the root bus itself."""
+    _add(device, "address", type="pci", domain="0x0000", bus="0x00", slot=f"0x{slot:02x}", function="0x0")
+
+
 def domain(server: DesiredServer, layout: Layout) -> str:
     """Return the domain's XML."""
     root = ET.Element("domain", type="kvm" if layout.accelerated else "qemu")
@@ -53,7 +62,7 @@ def domain(server: DesiredServer, layout: Layout) -> str:
     devices = _add(root, "devices")
     _disks(devices, layout)
     _add(devices, "controller", type="pci", model="pcie-root")
-    for _ in range(HOT_PLUG_PORTS + len(server.nics) + 6):
+    for _ in range(len(server.nics) + HOT_PLUG_PORTS):
         _add(devices, "controller", type="pci", model="pcie-root-port")
     _add(devices, "controller", type="usb", model="none")
     for wanted in server.nics:
@@ -61,7 +70,8 @@ def domain(server: DesiredServer, layout: Layout) -> str:
     _consoles(devices, layout)
     rng = _add(devices, "rng", model="virtio")
     _add(rng, "backend", "/dev/urandom", model="random")
-    _add(devices, "memballoon", model="virtio")
+    _fixed(rng, SLOTS["rng"])
+    _fixed(_add(devices, "memballoon", model="virtio"), SLOTS["balloon"])
     return ET.tostring(root, encoding="unicode")
 
 
@@ -105,15 +115,16 @@ def _firmware(root: ET.Element, server: DesiredServer, layout: Layout) -> None:
 
 
 def _disks(devices: ET.Element, layout: Layout) -> None:
-    def disk(path: Path, kind: str, letter: str) -> ET.Element:
+    def disk(path: Path, kind: str, letter: str, slot: int) -> ET.Element:
         element = _add(devices, "disk", type="file", device="disk")
         _add(element, "driver", name="qemu", type=kind, cache="writeback", discard="unmap")
         _add(element, "source", file=str(path))
         _add(element, "target", dev=f"vd{letter}", bus="virtio")
+        _fixed(element, slot)
         return element
 
     def overlay(path: Path, below: tuple[Path, str] | None) -> None:
-        element = disk(path, "qcow2", next(letters))
+        element = disk(path, "qcow2", next(letters), next(slots))
         if below is None:
             _add(element, "backingStore")
             return
@@ -123,7 +134,7 @@ def _disks(devices: ET.Element, layout: Layout) -> None:
         _add(backing, "source", file=str(below[0]))
         _add(backing, "backingStore")
 
-    letters = iter("abcdefgh")
+    letters, slots = iter("abcdefgh"), count(SLOTS["disks"])
     if layout.rescue is not None:
         overlay(*layout.rescue)
     overlay(layout.root_disk, layout.backing)
@@ -131,7 +142,7 @@ def _disks(devices: ET.Element, layout: Layout) -> None:
         overlay(path, None)
     if layout.config_drive is not None:
         # On virtio: cloud kernels have no driver for q35's own CD-ROM.
-        _add(disk(layout.config_drive, "raw", "z"), "readonly")
+        _add(disk(layout.config_drive, "raw", "z", SLOTS["config drive"]), "readonly")
 
 
 def _consoles(devices: ET.Element, layout: Layout) -> None:
@@ -141,5 +152,6 @@ def _consoles(devices: ET.Element, layout: Layout) -> None:
     graphics = _add(devices, "graphics", type="vnc")
     _add(graphics, "listen", type="socket", socket=str(layout.vnc_socket))
     _add(_add(devices, "video"), "model", type="vga", vram="16384", heads="1")
+    _fixed(_add(devices, "controller", type="virtio-serial", index="0"), SLOTS["serial"])
     channel = _add(devices, "channel", type="unix")
     _add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
