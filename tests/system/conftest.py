@@ -119,10 +119,10 @@ class Cloud:
         flags = [flag for option in options for flag in ("-o", option)]
         return self.run("ssh", "-q", *flags, "-i", key, f"{user}@{address}", command, check=check).stdout
 
-    def wait_for_ssh(self, address: str, key: Path, seconds: float = 60) -> None:
+    def wait_for_ssh(self, address: str, key: Path, seconds: float = 60, user: str = "clear") -> None:
         until(
             f"ssh to {address}",
-            lambda: self.ssh(address, key, "echo here", check=False).strip() == "here",
+            lambda: self.ssh(address, key, "echo here", user=user, check=False).strip() == "here",
             seconds,
             0.3,
         )

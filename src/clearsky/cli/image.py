@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
 from clearsky.config import Config
+
+NAMES = ("tiny", "debian-12", "debian-13")
 
 
 @click.group("image")
@@ -15,7 +18,7 @@ def command() -> None:
 
 
 @command.command("build")
-@click.argument("name", type=click.Choice(["tiny"]))
+@click.argument("name", type=click.Choice(NAMES))
 @click.option(
     "-o",
     "--output",
@@ -24,14 +27,31 @@ def command() -> None:
 )
 @click.pass_obj
 def build(_config: Config, name: str, output: Path | None) -> None:
-    """Build the image NAME as a qcow2 file; upload it with `openstack image create --file`."""
-    from clearsky.image.build import tiny  # noqa: PLC0415
+    """Build the image NAME as a qcow2 file; upload it with `openstack image create --file`.
+
+    tiny answers ssh seconds after power-on and takes seconds to build; debian-12 and debian-13 are whole systems with
+    cloud-init and take a minute or two.
+    """
+    from clearsky.image.build import debian, tiny  # noqa: PLC0415
     from clearsky.image.build.packages import BuildError  # noqa: PLC0415
 
     target = output or Path(f"{name}.qcow2")
+    started = time.monotonic()
+
+    def progress(stage: str) -> None:
+        click.echo(f"  {time.monotonic() - started:5.1f} s  {stage}")
+
     try:
-        tiny.build(target, lambda message: click.echo(f"  {message}"))
+        if name == tiny.NAME:
+            tiny.build(target, progress)
+            login, memory_mib, disk_gib = tiny.LOGIN, 128, 1
+        else:
+            debian.build(name, target, progress)
+            login, memory_mib, disk_gib = debian.LOGIN, 512, 2
     except BuildError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB. The login is `{tiny.LOGIN}`, by key. Next:")
-    click.echo(f"  openstack image create --disk-format qcow2 --container-format bare --file {target} {name}")
+    click.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB. The login is `{login}`, by key. Next:")
+    click.echo(
+        f"  openstack image create --disk-format qcow2 --container-format bare --min-ram {memory_mib}"
+        f" --min-disk {disk_gib} --property os_admin_user={login} --file {target} {name}"
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+MIRROR, SECURITY_MIRROR = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
 SOURCE_FORMAT = "$(CREATED_BY)|$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
 
 
@@ -35,20 +36,41 @@ def sources(suite: str) -> str:
             lines.append(f"deb {uri} {release} {component}")
     if lines:
         return "\n".join(dict.fromkeys(lines)) + "\n"
-    mirror, security = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
-    return f"deb {mirror} {suite} main\ndeb {mirror} {suite}-updates main\ndeb {security} {suite}-security main\n"
-
-
-def bootstrap(suite: str, target: Path, packages: Iterable[str], variant: str, *more: str) -> None:
-    """Fill `target` with packages and what they depend on; variant as of mmdebstrap (`extract`: only unpacked)."""
-    run(
-        "mmdebstrap",
-        "--quiet",
-        f"--variant={variant}",
-        f"--include={','.join(packages)}",
-        *more,
-        suite,
-        target,
-        "-",
-        stdin=sources(suite).encode(),
+    return (
+        f"deb {MIRROR} {suite} main\ndeb {MIRROR} {suite}-updates main\n"
+        f"deb {SECURITY_MIRROR} {suite}-security main\n"
     )
+
+
+def bootstrap(
+    suite: str,
+    target: Path,
+    packages: Iterable[str],
+    variant: str,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Fill `target` with packages and what they depend on; variant as of mmdebstrap (`extract`: only unpacked).
+
+    `progress` is called with each stage that mmdebstrap begins. Raises BuildError with the end of what it printed.
+    """
+    words = ["mmdebstrap", f"--variant={variant}", f"--include={','.join(packages)}", suite, str(target), "-"]
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+    except FileNotFoundError as error:
+        raise BuildError("the program mmdebstrap is missing: run `clearsky doctor`") from error
+    assert process.stdin is not None
+    assert process.stderr is not None
+    with process:
+        process.stdin.write(sources(suite))
+        process.stdin.close()
+        told: list[str] = []
+        for line in process.stderr:
+            told.append(line.rstrip())
+            if line.startswith("I: ") and line.rstrip().endswith("..."):
+                progress(line[3:].strip().removesuffix("..."))
+    if process.returncode != 0:
+        raise BuildError(
+            f"mmdebstrap of {suite} failed with status {process.returncode}: {' '.join(told[-8:])}"
+        )
