@@ -15,13 +15,16 @@ import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from clearsky import encode
 from clearsky.agent.protocol import Observed
 from clearsky.compute import service as compute
+from clearsky.compute.desired import may_have_image
+from clearsky.errors import ClearskyError
 from clearsky.house import House
+from clearsky.image import service as image
 from clearsky.work import queue
 from clearsky.work.bell import Bell
 
@@ -107,6 +110,17 @@ def make(house: House, waiters: Waiters) -> Starlette:
         await run_in_threadpool(compute.observe, house, report)
         return JSONResponse({})
 
+    async def image_data(request: Request) -> Response:
+        host, id = request.query_params.get("host", ""), request.path_params["id"]
+        try:
+            if not await run_in_threadpool(may_have_image, house, host, id):
+                return JSONResponse({"message": f"no server of host {host!r} is made from image {id!r}"}, 404)
+            source = await run_in_threadpool(image.open_data, house, id)
+        except ClearskyError as error:
+            return JSONResponse({"message": error.message}, error.code)
+        length = {"Content-Length": str(source.size)}
+        return StreamingResponse(image.stream(source, 0, source.size), 200, length)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         waiters.start()
@@ -115,6 +129,7 @@ def make(house: House, waiters: Waiters) -> Starlette:
     routes = [
         Route("/agent/v1/desired", desired, methods=["GET"]),
         Route("/agent/v1/observed", observed, methods=["POST"]),
+        Route("/agent/v1/images/{id}", image_data, methods=["GET"]),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 

@@ -221,6 +221,8 @@ class Compute:
     qemu_user: str = "libvirt-qemu"
     """Unprivileged account that servers run as."""
     console_lifetime_s: int = 600
+    image_cache_gib: int = 20
+    """Fetched images that no server on the host stands on are kept up to this size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from clearsky import encode
+from clearsky.agent.host import HostError
 from clearsky.agent.protocol import Desired, Observed
 
 LONG_POLL_S = 60.0
 REPORT_S = 30.0
+CHUNK_BYTES = 4 << 20
 
 
 class NotReached(Exception):
@@ -53,6 +56,24 @@ class ControlPlane:
         """Return what is wanted of this host, as soon as it differs from revision `since`, or after a while."""
         query = urlencode({"host": host, "since": since})
         return encode.loads(Desired, self._ask("GET", f"/agent/v1/desired?{query}", None, LONG_POLL_S))
+
+    def image(self, host: str, image_id: str) -> Iterator[bytes]:
+        """Yield the bytes of an image that a server of this host is made from; raises HostError."""
+        connection = _Connection(self._path, REPORT_S)
+        try:
+            connection.request("GET", f"/agent/v1/images/{quote(image_id)}?{urlencode({'host': host})}")
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                said = answer.read(300).decode(errors="replace")
+                raise HostError(f"image {image_id} cannot be fetched: {answer.status} {said}")
+            while chunk := answer.read(CHUNK_BYTES):
+                yield chunk
+            if answer.length:
+                raise HostError(f"image {image_id} broke off {answer.length} bytes before its end")
+        except (OSError, http.client.HTTPException) as error:
+            raise HostError(f"image {image_id} cannot be fetched: {error}") from error
+        finally:
+            connection.close()
 
     def report(self, observed: Observed) -> None:
         self._ask("POST", "/agent/v1/observed", encode.dumps(observed), REPORT_S)

@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from clearsky.agent.control_plane import ControlPlane
 from clearsky.agent.host import HostError, run
+from clearsky.agent.image_cache import ImageCache
 from clearsky.agent.protocol import DesiredDisk, DesiredServer
 from clearsky.config import Config
 
@@ -35,6 +37,13 @@ class Folders:
         for folder, mode in ((self.root, 0o711), (self.sockets, 0o711), (self.cache, 0o711)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
+        control_plane = ControlPlane(config.agent_api_socket)
+        self.images = ImageCache(
+            self.cache,
+            self._qemu[1],
+            config.compute.image_cache_gib * GIB,
+            lambda image_id: control_plane.image(config.host, image_id),
+        )
 
     def ids(self) -> set[str]:
         """Return the servers that have a folder here."""
@@ -167,24 +176,10 @@ class Folders:
         return tuple(self._disk(folder / name, size) for name, size in wanted if size)
 
     def _base(self, disk: DesiredDisk) -> tuple[Path, str] | None:
-        """Return the cached image: another name of the image service's own file, so that its deletion harms no guest."""
+        """Return the cached image: a file of this host's own, so that the image's deletion harms no guest."""
         if disk.image_id is None:
             return None
-        cached = self.cache / disk.image_id
-        if not cached.exists():
-            source = Path(disk.image_path)
-            if not source.exists():
-                raise HostError(f"the bytes of image {disk.image_id} are not at {source}")
-            unfinished = self.cache / f"{disk.image_id}.new"
-            unfinished.unlink(missing_ok=True)
-            try:
-                os.link(source, unfinished)
-            except OSError:
-                run("cp", "--reflink=auto", "--sparse=always", source, unfinished, timeout_s=600)
-            os.chown(unfinished, -1, self._qemu[1])
-            unfinished.chmod(0o640)
-            unfinished.rename(cached)
-        return cached, disk.image_format
+        return self.images.ensure(disk), disk.image_format
 
     def config_drive(self, server: DesiredServer) -> Path | None:
         """Write the config drive once: an ISO image labelled config-2 with the metadata tree."""
@@ -228,12 +223,10 @@ class Folders:
             shutil.rmtree(folder)
 
     def sweep_cache(self, wanted: set[str]) -> None:
-        """Forget cached images that no server on this host stands on."""
+        """Forget cached images that no server on this host stands on, but for the last used of what was fetched."""
         kept = [self.read(id) for id in self.ids()]
         used = wanted | {str(one.get(name)) for one in kept for name in ("image", "rescue_image")}
-        for name in os.listdir(self.cache):
-            if name not in used and not name.endswith(".new"):
-                (self.cache / name).unlink(missing_ok=True)
+        self.images.sweep(used)
 
 
 def _virtual_size(path: Path) -> int:

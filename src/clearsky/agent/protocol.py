@@ -27,13 +27,15 @@ class DesiredDisk:
 
     image_id: str | None
     image_path: str
-    """Where the image service keeps the bytes on this machine."""
+    """Where the image service keeps the bytes on this machine; empty: they are fetched by id from the control plane."""
     image_format: str
     """raw or qcow2, as inspected by the image service; never taken from the bytes again."""
     size_gib: int
     """Virtual size; 0: the image's own."""
     image_size_bytes: int = 0
     """Virtual size of the image."""
+    image_hash: str = ""
+    """SHA-512 of the image's bytes, to verify what is fetched; empty: the image is not there any more."""
     token: str = ""
     """Changes when the disk is to be made anew, from nothing: what was on it is lost."""
 

@@ -60,6 +60,7 @@ def _disk(disk: dict[str, Any], images: dict[str, ImageInfo], size_gib: int) -> 
         image_format=disk["format"],
         size_gib=size_gib,
         image_size_bytes=disk["size_bytes"],
+        image_hash=picture.os_hash_value if picture else "",
         token=disk["token"],
     )
 
@@ -107,4 +108,15 @@ def _server(row: Any, ports: list[PortInfo], images: dict[str, ImageInfo]) -> De
         rescue=_disk(row.rescue, images, 0) if row.rescue else None,
         checkpoint=(checkpoint, row.resize["token"]) if checkpoint else None,
         snapshot=row.snapshot["token"] if row.snapshot else "",
+    )
+
+
+def may_have_image(house: House, host: str, image_id: str) -> bool:
+    """Say whether a server of the host is made from the image: no other image's bytes are a host's to see."""
+    with house.db.read() as c:
+        where = (s.host == host, s.ready, s.deleted.is_(False), s.to_delete.is_(False))
+        rows = c.execute(select(s.image_id, s.disk, s.rescue).where(*where)).all()
+    return any(
+        image_id in (row.image_id, *(disk["image_id"] for disk in (row.disk, row.rescue) if disk))
+        for row in rows
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from sqlalchemy import Connection, select
 from clearsky.api import inside
 from clearsky.api.call import Call
 from clearsky.api.policy import read_overrides
+from clearsky.errors import ClearskyError, NotFound
 from clearsky.house import House
 from clearsky.image import metadefs, store
 from clearsky.image import protection as rules
+from clearsky.image.driver.interface import CHUNK_BYTES, Reader
 from clearsky.image.driver.load import Stores, load
 from clearsky.image.policy import RULES
 from clearsky.image.snapshots import backups, discard, discard_unfinished, fill, reserve
@@ -138,3 +141,36 @@ def for_host(house: House, image_ids: Iterable[str]) -> dict[str, ImageInfo]:
     with house.db.read() as c:
         rows = list(c.execute(select(images).where(images.c.id.in_(list(image_ids)))))
         return _infos(house, c, rows)
+
+
+def open_data(house: House, image_id: str, wish: tuple[str, ...] = ()) -> Reader:
+    """Open an image's data in the best store that has it and answers; raises NotFound, Unavailable."""
+    with house.db.read() as c:
+        copies = locations.active(c, [image_id])
+    known, last = stores(house), None
+    for copy in preferred(house, copies, wish):
+        try:
+            return known[copy.store].open(copy.name)
+        except ClearskyError as error:  # the next store may have it
+            last = error
+    if last is not None:
+        raise last
+    raise NotFound(f"The data of image {image_id} is in no store that is configured")
+
+
+async def stream(source: Reader, start: int, end: int) -> AsyncIterator[bytes]:
+    """Yield bytes and close their source in the end; each chunk is read while the one before travels."""
+    ahead: asyncio.Task[bytes] | None = None
+    try:
+        while start < end:
+            chunk = await (ahead or asyncio.to_thread(source.read, start, min(CHUNK_BYTES, end - start)))
+            if not chunk:
+                raise EOFError(f"the data ended {end - start} bytes too early")
+            start += len(chunk)
+            left = min(CHUNK_BYTES, end - start)
+            ahead = asyncio.create_task(asyncio.to_thread(source.read, start, left)) if left else None
+            yield chunk
+    finally:
+        if ahead is not None:
+            await asyncio.wait([ahead])
+        source.close()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
-from clearsky.errors import Forbidden, NotFound, RangeNotSatisfiable
+from clearsky.errors import Forbidden, RangeNotSatisfiable
 from clearsky.image import service, store
 from clearsky.image.api.upload import upload
-from clearsky.image.driver.interface import CHUNK_BYTES, Reader
-from clearsky.image.store import locations
+from clearsky.image.driver.interface import Reader
 
 routes = Routes()
 _FILE = "/v2/images/{image_id}/file"
@@ -55,28 +53,18 @@ async def download_image_data(call: Call) -> Reply:
     if call.method == "HEAD":
         source.close()
         return Reply(b"", status, headers, "application/octet-stream")
-    return Reply(_read(source, start, end), status, headers, "application/octet-stream")
+    return Reply(service.stream(source, start, end), status, headers, "application/octet-stream")
 
 
 def _open(call: Call) -> tuple[Any, Reader | None]:
     with call.house.db.read() as c:
         row = store.get(c, call.scope, call.params["image_id"])
-        call.authorize("download_image", project_id=row.owner)
-        copies = locations.active(c, [row.id])
     if row.status == "deactivated" and not call.caller.is_admin:
         raise Forbidden(f"Image {row.id} is deactivated: its data cannot be downloaded")
     if row.status not in ("active", "deactivated"):
         return row, None
     wish = tuple(call.query.get("prefer", "").split(","))
-    known, last = service.stores(call.house), None
-    for copy in service.preferred(call.house, copies, wish):
-        try:
-            return row, known[copy.store].open(copy.name)
-        except Exception as error:  # the next store may have it
-            last = error
-    if last is not None:
-        raise last
-    raise NotFound(f"The data of image {row.id} is in no store that is configured")
+    return row, service.open_data(call.house, row.id, wish)
 
 
 def _wanted(call: Call, size: int) -> tuple[int, int] | None:
@@ -107,21 +95,3 @@ def _range(text: str, size: int) -> tuple[int, int]:
 
 def _outside(message: str, size: int) -> RangeNotSatisfiable:
     return RangeNotSatisfiable(message, headers={"Content-Range": f"bytes */{size}"})
-
-
-async def _read(source: Reader, start: int, end: int) -> AsyncIterator[bytes]:
-    """Yield the bytes, each chunk read while the one before travels."""
-    ahead: asyncio.Task[bytes] | None = None
-    try:
-        while start < end:
-            chunk = await (ahead or asyncio.to_thread(source.read, start, min(CHUNK_BYTES, end - start)))
-            if not chunk:
-                raise EOFError(f"the data ended {end - start} bytes too early")
-            start += len(chunk)
-            left = min(CHUNK_BYTES, end - start)
-            ahead = asyncio.create_task(asyncio.to_thread(source.read, start, left)) if left else None
-            yield chunk
-    finally:
-        if ahead is not None:
-            await asyncio.wait([ahead])
-        source.close()
