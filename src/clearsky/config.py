@@ -90,6 +90,30 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """`[identity.oidc.NAME]`: how an OpenID Connect provider is asked; NAME is its identity provider in the API."""
+
+    issuer: str = ""
+    """Its URL, exactly as its tokens name it; https, or http on this machine."""
+    client_id: str = ""
+    audiences: tuple[str, ...] = ()
+    """What else than client_id its tokens may be made for."""
+    client_secret_file: Path = Path()
+    """For log-ins by browser and for asking about opaque tokens."""
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    userinfo: bool = False
+    """Ask the userinfo endpoint for more claims at each log-in; clients must bring access tokens then."""
+    ca_file: Path = Path()
+    """Certificates that its own is signed by, where the system does not have them."""
+
+    @property
+    def secret(self) -> str:
+        if self.client_secret_file == Path():
+            return ""
+        return self.client_secret_file.read_text(encoding="utf-8").strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     token_lifetime_s: int = 24 * 3600
     allow_expired_s: int = 48 * 3600
@@ -128,6 +152,9 @@ class Identity:
     """How often a trust can be passed on."""
     application_credentials_per_user: int = 100
     """0: any number."""
+    trusted_dashboards: tuple[str, ...] = ()
+    """URLs to which a log-in by browser may bring a token: `https://dashboard/auth/websso/`."""
+    oidc: dict[str, Oidc] = field(default_factory=dict, metadata={"of": Oidc})
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +402,9 @@ def _check_identity(identity: Identity, path: Path | None) -> None:
         raise ConfigError(
             f"{path}: [identity] password_regex = {identity.password_regex!r}: {error}"
         ) from error
+    for name, provider in identity.oidc.items():
+        if not provider.issuer or not provider.client_id:
+            raise ConfigError(f"{path}: [identity.oidc.{name}] needs issuer and client_id")
     if identity.limit_model not in LIMIT_MODELS:
         raise ConfigError(
             f"{path}: [identity] limit_model = {identity.limit_model!r}: one of {', '.join(LIMIT_MODELS)}"

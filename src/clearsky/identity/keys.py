@@ -89,28 +89,39 @@ class Keys:
         return time.time() - (self.folder / "0").stat().st_mtime
 
     def rotate(
-        self, keep: int, *, if_older_than_s: float = 0.0, before_forgetting: Callable[[], None] | None = None
+        self,
+        keep: int,
+        *,
+        if_older_than_s: float = 0.0,
+        young_s: float = 0.0,
+        before_forgetting: Callable[[], None] | None = None,
     ) -> bool:
         """Make the staged key primary, stage a new one, and forget the oldest beyond `keep`.
 
         Another process may have rotated meanwhile: False where the keys are not older than `if_older_than_s`.
-        `before_forgetting` runs while the old keys are still there: to encrypt anew what they have encrypted.
+        A key that was primary in the last `young_s` seconds is kept in any case. `before_forgetting` runs while the
+        old keys are still there: to encrypt anew what they have encrypted.
         """
         with self._alone():
             if if_older_than_s and self.age_s() < if_older_than_s:
                 return False
             numbers = self._numbers()
-            if 0 in numbers:
-                (self.folder / "0").rename(self.folder / str(numbers[-1] + 1))
+            (self.folder / "0").rename(self.folder / str(numbers[-1] + 1))
             self._write(0)
             self._fernet = None
             if before_forgetting is not None:
                 before_forgetting()
-            beyond = self._numbers()[1:]
-            for number in beyond[: max(0, len(beyond) + 1 - max(2, keep))]:
-                (self.folder / str(number)).unlink()
+            self._forget(keep, young_s)
             self._fernet = None
         return True
+
+    def _forget(self, keep: int, young_s: float) -> None:
+        used = self._numbers()[1:]
+        # A key stops to be primary when the next one becomes it; that is when the next but one was staged.
+        for number in used[: max(0, len(used) + 1 - max(2, keep))]:
+            after_next = self.folder / str(number + 2 if number + 2 in used else 0)
+            if time.time() - after_next.stat().st_mtime >= young_s:
+                (self.folder / str(number)).unlink()
 
     def _write(self, number: int) -> None:
         path = self.folder / f".{number}.new"

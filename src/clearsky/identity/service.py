@@ -126,6 +126,19 @@ def standing_of(house: House, text: str, *, since: float | None = None) -> Stand
             raise Unauthorized(REFUSED) from error
 
 
+def verify_s3(house: House, access: str, string_to_sign: str, signature: str) -> Caller:
+    """Return who has signed an S3 request with the EC2 key `access`, and for which project.
+
+    `string_to_sign` is that of version 4 (it begins with AWS4-HMAC-SHA256) or 2. Raises Unauthorized or Invalid.
+    """
+    from clearsky.identity import ec2, signatures  # noqa: PLC0415 - only where S3 is spoken
+
+    def check(secret: str) -> bool:
+        return signatures.same(signatures.s3_string(secret, string_to_sign), signature)
+
+    return ec2.log_in(house, access, check, "s3credential").caller()
+
+
 def project_exists(house: House, project_id: str) -> bool:
     with house.db.read() as c:
         query = select(t.projects.c.id).where(

@@ -149,7 +149,7 @@ def s3(secret: str, token: str) -> str:
     Version 4's string begins with AWS4-HMAC-SHA256 and holds date and scope; anything else is version 2's.
     """
     try:
-        string = base64.urlsafe_b64decode(token.encode()).decode()
+        string = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise Invalid("credentials.token should be the string to sign in URL-safe base64") from error
     return s3_string(secret, string)

@@ -59,6 +59,8 @@ def stand(c: Connection, token: Token) -> Standing:
     user, domain = _user(c, token.user_id, token.issued_at)
     if revocation.is_revoked(c, token.audit_ids[0]):
         raise Unauthorized(REFUSED)
+    if token.federation is not None:
+        _provider(c, token.federation.provider_id)
     trust = credential = None
     rules: tuple[AnyRow, ...] = ()
     if token.trust_id:
@@ -107,6 +109,13 @@ def _user(c: Connection, id: str, issued_at: float) -> tuple[AnyRow, AnyRow]:
     if domain is None or not domain.enabled:
         raise Unauthorized(REFUSED)
     return user, domain
+
+
+def _provider(c: Connection, id: str) -> None:
+    """Raise Unauthorized where the identity provider that vouched for the user is gone or disabled."""
+    enabled = select(t.identity_providers.c.enabled).where(t.identity_providers.c.id == id)
+    if not c.execute(enabled).scalar():
+        raise Unauthorized(REFUSED)
 
 
 def _target(c: Connection, token: Token) -> tuple[AnyRow | None, AnyRow | None]:

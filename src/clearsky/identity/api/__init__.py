@@ -14,6 +14,8 @@ from clearsky.identity.api import (
     domains,
     ec2,
     endpoint_filter,
+    federated,
+    federation,
     grants,
     groups,
     limits,
@@ -30,6 +32,7 @@ from clearsky.identity.policy import RULES
 _ROOMS = (
     discovery, auth, domains, domain_config, projects, project_tags, users, groups, roles, grants, role_assignments,
     catalog, endpoint_filter, policies, limits, application_credentials, trusts, credentials, ec2,
+    federation, federated,
 )  # fmt: skip
 _ROUTES = tuple(route for room in _ROOMS for route in room.routes.all)
 discovery.tell_of(_ROUTES)

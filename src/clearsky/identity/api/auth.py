@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -34,14 +36,24 @@ def issue_token(call: Call) -> Reply:
     """Authenticate by one or several methods, and scope the new token."""
     auth = call.body["auth"]
     try:
-        standing = issue.issue(call.house, auth, call.headers.get(HEADER, ""))
+        with refusing(call, _claimed(auth["identity"]), list(auth["identity"]["methods"])):
+            standing = issue.issue(call.house, auth, call.headers.get(HEADER, ""))
     except InsufficientMethods as error:
         audit.authenticated(call, error.receipt.user_id, error.receipt.methods, sufficient=False)
         return Reply(error.body, status=401, headers={HEADER: error.text})
-    except ClearskyError as error:
-        audit.refused(call, error, _claimed(auth["identity"]), list(auth["identity"]["methods"]))
-        raise
     return issued(call, standing)
+
+
+@contextmanager
+def refusing(call: Call, claimed: dict[str, Any], methods: list[str]) -> Iterator[None]:
+    """Tell the audit log when an attempt to authenticate fails in here."""
+    try:
+        yield
+    except InsufficientMethods:
+        raise
+    except ClearskyError as error:
+        audit.refused(call, error, claimed, methods)
+        raise
 
 
 def issued(call: Call, standing: Standing) -> Reply:

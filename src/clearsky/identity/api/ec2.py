@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
-from clearsky.errors import ClearskyError, Invalid, NotFound
+from clearsky.errors import Invalid, NotFound
 from clearsky.identity import audit, ec2, service, signatures, store
 from clearsky.identity import tables as t
-from clearsky.identity.api.auth import issued
+from clearsky.identity.api.auth import issued, refusing
 from clearsky.identity.api.credentials import made_by
 from clearsky.identity.api.render import enclose, link
 from clearsky.identity.schema import auth as auth_schema
@@ -124,11 +124,8 @@ def _check_s3(secret: str, given: dict[str, Any]) -> bool:
 
 def _token_for(call: Call, method: str, check: Any) -> Reply:
     given = _signed(call)
-    try:
+    with refusing(call, {"access": given["access"]}, [method]):
         standing = ec2.log_in(call.house, given["access"], lambda secret: check(secret, given), method)
-    except ClearskyError as error:
-        audit.refused(call, error, {"access": given["access"]}, [method])
-        raise
     return issued(call, standing)
 
 

@@ -86,8 +86,12 @@ def make(
 
 def issue(house: House, auth: dict[str, Any], receipt_text: str) -> Standing:
     """Authenticate and make a token; raises Unauthorized, Forbidden, NotFound or Invalid as the methods say."""
+    return finish(house, prove(house, auth["identity"]), auth, receipt_text)
+
+
+def finish(house: House, proof: Proof, auth: dict[str, Any], receipt_text: str) -> Standing:
+    """Make the token that `auth.scope` asks for, for whom was proven."""
     now = time.time()
-    proof = prove(house, auth["identity"])
     with house.db.read() as c:
         methods = combine(c, house, proof, receipt_text)
         wanted = scope.find(c, proof, auth)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from clearsky.identity.policy import auth, catalog, credential, delegation, limits, resources, roles
+from clearsky.identity.policy import (
+    auth,
+    catalog,
+    credential,
+    delegation,
+    federation,
+    limits,
+    resources,
+    roles,
+)
 
 RULES = (
     *auth.RULES,
     *credential.RULES,
     *delegation.RULES,
+    *federation.RULES,
     *resources.RULES,
     *roles.RULES,
     *catalog.RULES,

@@ -81,12 +81,10 @@ def batches(c: Connection) -> Iterator[list[AnyRow]]:
         after = rows[-1].id
 
 
-def reencrypt(c: Connection, keys: Keys, row: AnyRow) -> None:
-    """Encrypt a blob anew with the primary key, unless it was changed meanwhile."""
+def reencrypt(c: Connection, keys: Keys, id: str) -> None:
+    """Encrypt a blob anew with the primary key, where it is still there."""
     table = t.credentials
-    anew = keys.reencrypt(row.encrypted_blob.encode()).decode()
-    c.execute(
-        update(table)
-        .where(table.c.id == row.id, table.c.encrypted_blob == row.encrypted_blob)
-        .values(encrypted_blob=anew)
-    )
+    row = c.execute(select(table.c.encrypted_blob).where(table.c.id == id).with_for_update()).first()
+    if row is not None:
+        anew = keys.reencrypt(row.encrypted_blob.encode()).decode()
+        c.execute(update(table).where(table.c.id == id).values(encrypted_blob=anew))

@@ -46,12 +46,13 @@ def _remove_users(c: Connection, where: Any) -> None:
     c.execute(delete(t.expiring_memberships).where(t.expiring_memberships.c.user_id.in_(ids)))
 
 
-def remote_ids_of(c: Connection, provider_ids: Sequence[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {id: [] for id in provider_ids}
+def remote_ids_of(c: Connection, provider_ids: Any) -> dict[str, list[str]]:
+    """Return provider id -> remote ids, of those that have any; one id, or a query for several."""
+    found: dict[str, list[str]] = {}
     table = t.remote_ids
-    query = select(table).where(table.c.provider_id.in_(provider_ids)).order_by(table.c.remote_id)
+    query = select(table).where(named(table.c.provider_id, provider_ids)).order_by(table.c.remote_id)
     for row in c.execute(query):
-        found[row.provider_id].append(row.remote_id)
+        found.setdefault(row.provider_id, []).append(row.remote_id)
     return found
 
 
