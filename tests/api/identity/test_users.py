@@ -302,3 +302,95 @@ def test_the_default_domain_stays(cloud):
     path = f"{V3}/domains/default"
     assert cloud.admin.delete(path).status_code == 403
     assert cloud.admin.get(path).json()["domain"]["enabled"] is True
+
+
+def test_too_many_wrong_original_passwords_lock_the_user(cloud, make):
+    _settings(cloud, lockout_attempts=2, lockout_s=60)
+    user = make.user()
+    for _ in range(2):
+        assert _change(cloud, user, "wrong", "new").status_code == 401
+    assert _change(cloud, user, "a-secret", "new").status_code == 401
+    assert make.try_login(user).status_code == 401
+
+
+def test_who_stays_away_for_too_long_is_out_until_enabled_again(cloud, make):
+    from clearsky.identity import tables as t
+
+    def away(days):
+        with cloud.house.db.write() as c:
+            c.execute(t.users.update().values(created_at=time.time() - days * 86400, last_active_at=None))
+
+    _settings(cloud, disable_user_account_days_inactive=3)
+    user, free = make.user(), make.user(options={"ignore_user_inactivity": True})
+    away(2)
+    assert make.try_login(user).status_code == 201
+    away(4)
+    assert make.try_login(user).status_code == 401
+    assert _change(cloud, user, "a-secret", "new").status_code == 401
+    assert make.try_login(free).status_code == 201
+    cloud.admin.patch(f"{V3}/users/{user['id']}", json={"user": {"enabled": False}})
+    cloud.admin.patch(f"{V3}/users/{user['id']}", json={"user": {"enabled": True}})
+    assert make.try_login(user).status_code == 201
+
+
+# -- identities elsewhere ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def provider(cloud):
+    """Return the id of an identity provider with the protocols `openid` and `mapped`."""
+    from clearsky.identity import tables as t
+
+    with cloud.house.db.write() as c:
+        c.execute(t.identity_providers.insert().values(id="idp", domain_id="default", enabled=True))
+        for name in ("openid", "mapped"):
+            c.execute(t.protocols.insert().values(provider_id="idp", id=name, mapping_id="m"))
+    return "idp"
+
+
+def _identity(provider, **protocols):
+    found = [{"protocol_id": name, "unique_id": id} for name, id in sorted(protocols.items())]
+    return [{"idp_id": provider, "protocols": found}]
+
+
+def test_a_user_shows_and_is_found_by_identities_elsewhere(cloud, make, provider):
+    wanted = _identity(provider, openid="ann@there", mapped="ann")
+    user = make.user(federated=wanted)
+    path = f"{V3}/users/{user['id']}"
+    assert user["federated"] == cloud.admin.get(path).json()["user"]["federated"] == wanted
+    for query, found in (
+        ("idp_id=idp", True), ("protocol_id=openid&unique_id=ann@there", True), ("unique_id=ann", True),
+        ("protocol_id=openid&unique_id=ann", False), ("idp_id=other", False),
+    ):  # fmt: skip
+        listed = cloud.admin.get(f"{V3}/users?{query}").json()["users"]
+        assert [one["id"] for one in listed] == ([user["id"]] if found else []), query
+    answer = cloud.admin.patch(path, json={"user": {"federated": _identity(provider, mapped="anne")}})
+    assert answer.json()["user"]["federated"] == _identity(provider, mapped="anne")
+    answer = cloud.admin.patch(path, json={"user": {"federated": []}})
+    assert "federated" not in answer.json()["user"]
+
+
+def test_an_identity_is_of_a_known_protocol_and_of_one_user(cloud, make, provider):
+    make.user(federated=_identity(provider, openid="ann"))
+    for wrong, status in (
+        (_identity(provider, openid="ann"), 409),
+        (_identity(provider, saml="ann"), 400),
+        (_identity("nobody", openid="ann"), 400),
+        ([{"idp_id": "idp", "protocols": []}], 400),
+    ):
+        answer = cloud.admin.post(f"{V3}/users", json={"user": {"name": "other", "federated": wrong}})
+        assert answer.status_code == status, answer.text
+    assert cloud.admin.get(f"{V3}/users?name=other").json()["users"] == []
+
+
+def test_a_membership_that_was_vouched_for_shows_when_it_ends(cloud, make, provider):
+    from clearsky.identity import tables as t
+
+    user, group = make.user(), make.group()
+    ids = {"user_id": user["id"], "group_id": group["id"], "provider_id": provider}
+    with cloud.house.db.write() as c:
+        c.execute(t.expiring_memberships.insert().values(**ids, expires_at=4e9))
+    path = f"{V3}/users/{user['id']}/groups"
+    assert cloud.admin.get(path).json()["groups"][0]["membership_expires_at"].startswith("2096-")
+    cloud.admin.put(f"{V3}/groups/{group['id']}/users/{user['id']}")
+    assert cloud.admin.get(path).json()["groups"][0]["membership_expires_at"] is None

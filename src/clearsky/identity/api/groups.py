@@ -19,6 +19,7 @@ from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.api.users import user_list
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import identity, removal, resource
+from clearsky.identity.times import iso
 
 routes = Routes()
 _KNOWN = {"id", "name", "description", "domain_id", "links"}
@@ -117,11 +118,13 @@ def list_groups_of_user(call: Call) -> Reply:
     member = identity.memberships().subquery()
     ids = select(member.c.group_id).where(member.c.user_id == row.id)
     query = filtered(call, select(t.groups).where(t.groups.c.id.in_(ids)), t.groups, ("name",))
-    return listed(call, "groups", query, t.groups, _view_membership)
+    with call.house.db.read() as c:
+        ends = identity.membership_ends(c, row.id)
 
+    def view(call: Call, group: Any) -> dict[str, Any]:
+        return view_group(call, group) | {"membership_expires_at": iso(ends.get(group.id))}
 
-def _view_membership(call: Call, row: Any) -> dict[str, Any]:
-    return view_group(call, row) | {"membership_expires_at": None}
+    return listed(call, "groups", query, t.groups, view)
 
 
 def _pair(call: Call, c: Connection, rule: str) -> tuple[str, str]:

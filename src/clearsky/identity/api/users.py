@@ -19,9 +19,11 @@ from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.auth import users
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
-from clearsky.identity.store import removal, resource
+from clearsky.identity.store import federated, removal, resource
 from clearsky.identity.times import iso
+from clearsky.identity.tokens import REFUSED
 
 routes = Routes()
 _OWN = ("name", "enabled", "description", "email", "default_project_id")
@@ -46,9 +48,14 @@ def view_user(call: Call, row: Any) -> dict[str, Any]:
     return (row.extra or {}) | {k: v for k, v in optional.items() if v is not None} | shown
 
 
+def _with_identities(call: Call, c: Any, row: Any) -> dict[str, Any]:
+    identities = federated.of_user(c, row.id)
+    return view_user(call, row) | ({"federated": identities} if identities else {})
+
+
 def user_list(call: Call, query: Select[Any], list_limit: int | None = None) -> Reply:
     """Answer a list of the users that a query finds, narrowed by the request's filters."""
-    query = filtered(call, query, t.users, _FILTERS)
+    query = filtered(call, query, t.users, _FILTERS).where(*federated.conditions(call.query))
     for value in call.query.getlist("password_expires_at"):
         query = query.where(_expiring(value))
     return listed(call, "users", query, t.users, view_user, sortable=_SORTABLE, list_limit=list_limit)
@@ -100,7 +107,9 @@ def create_user(call: Call) -> Reply:
         resource.domain(c, domain_id)
         _refuse_domain_as_default(c, body)
         row = store.create(c, t.users, values, "user")
-    return Reply({"user": view_user(call, row)})
+        federated.replace(c, row.id, body.get("federated") or [])
+        shown = _with_identities(call, c, row)
+    return Reply({"user": shown})
 
 
 @routes.get("/v3/users", rule="identity:any_token", response=INDEX["user"])
@@ -117,8 +126,8 @@ def list_users(call: Call) -> Reply:
 def show_user(call: Call) -> Reply:
     """Show a user."""
     with call.house.db.read() as c:
-        row = guard.user(call, c, "identity:get_user")
-    return Reply({"user": view_user(call, row)})
+        shown = _with_identities(call, c, guard.user(call, c, "identity:get_user"))
+    return Reply({"user": shown})
 
 
 @routes.patch("/v3/users/{user_id}", rule="identity:any_token", request=UPDATE["user"], response=SHOW["user"])
@@ -144,8 +153,11 @@ def update_user(call: Call) -> Reply:
         if "password" in body:
             password_rules.remember(c, settings, row)
         row = store.change(c, t.users, row.id, values, "user")
+        if "federated" in body:
+            federated.replace(c, row.id, body["federated"])
+        shown = _with_identities(call, c, row)
         store.bump(c)
-    return Reply({"user": view_user(call, row)})
+    return Reply({"user": shown})
 
 
 @routes.post("/v3/users/{user_id}/password", rule=PUBLIC, status=204, request=PASSWORD)
@@ -155,13 +167,15 @@ def change_password(call: Call) -> Reply:
     with call.house.db.read() as c:
         row = store.find(c, t.users, call.params["user_id"])
         hashes = password_rules.former(c, settings, row) if row is not None else []
-    if not passwords.verify(
-        settings, row.password_hash if row is not None else None, body["original_password"]
-    ):
-        raise Unauthorized("The request you have made requires authentication.")
-    assert row is not None
-    if not row.enabled:
-        raise Unauthorized("The request you have made requires authentication.")
+    stored = row.password_hash if row is not None else None
+    good = passwords.verify(settings, stored, body["original_password"])
+    if row is None or users.is_locked(call.house, row):
+        raise Unauthorized(REFUSED)
+    if not good:
+        users.note_failure(call.house, row)
+        raise Unauthorized(REFUSED)
+    if not users.is_active(call.house, row):
+        raise Unauthorized(REFUSED)
     options = row.options or {}
     if options.get("lock_password"):
         raise Invalid("You cannot change your password at this time: an administrator has locked it.")

@@ -26,7 +26,7 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
     if not good:
         users.note_failure(house, user)
         raise Unauthorized(REFUSED)
-    if not user.enabled:
+    if not users.is_active(house, user):
         raise Unauthorized(REFUSED)
     if _expired(user):
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")

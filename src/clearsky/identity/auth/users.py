@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, select, update
 from clearsky.errors import Invalid
 from clearsky.house import House
 from clearsky.identity import tables as t
+from clearsky.identity.password_rules import DAY
 from clearsky.identity.store import AnyRow, identity, resource
 
 
@@ -56,7 +57,21 @@ def note_failure(house: House, user: AnyRow) -> None:
         c.execute(update(table).where(table.c.id == user.id).values(failed_attempts=count, failed_at=now))
 
 
+def is_active(house: House, user: AnyRow) -> bool:
+    """Say whether the user is enabled, and has not been away for longer than the settings allow."""
+    days = house.config.identity.disable_user_account_days_inactive
+    if not days or (user.options or {}).get("ignore_user_inactivity"):
+        return bool(user.enabled)
+    since = user.last_active_at or user.created_at
+    return bool(user.enabled) and (since is None or time.time() - since < days * DAY)
+
+
 def note_success(house: House, user: AnyRow) -> None:
-    if user.failed_attempts:
+    """Forget the failures; where users who stay away are disabled, note the day."""
+    values: dict[str, Any] = {"failed_attempts": 0} if user.failed_attempts else {}
+    counted = house.config.identity.disable_user_account_days_inactive
+    if counted and time.time() - (user.last_active_at or 0) > DAY / 24:
+        values["last_active_at"] = time.time()
+    if values:
         with house.db.write() as c:
-            c.execute(update(t.users).where(t.users.c.id == user.id).values(failed_attempts=0))
+            c.execute(update(t.users).where(t.users.c.id == user.id).values(**values))

@@ -46,10 +46,33 @@ _PROJECT = {
 _DOMAIN = {
     name: _PROJECT[name] for name in ("id", "name", "description", "enabled", "tags", "options", "links")
 }
+_KEY = {"type": "string", "minLength": 1, "maxLength": 64}
+_FEDERATED = {
+    "type": "array",
+    "maxItems": 100,
+    "items": {
+        "type": "object",
+        "properties": {
+            "idp_id": _KEY,
+            "protocols": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "properties": {"protocol_id": _KEY, "unique_id": _KEY | {"maxLength": 255}},
+                    "required": ["protocol_id", "unique_id"],
+                    "additionalProperties": False,
+                },
+            },
+        },
+        "required": ["idp_id", "protocols"],
+        "additionalProperties": False,
+    },
+}
 _EMAIL = {"type": ["string", "null"], "maxLength": 255}
 _USER_IN = {
     "name": NAME, "password": _PASSWORD, "domain_id": OPTIONAL_ID, "enabled": FLAG, "description": TEXT,
-    "email": _EMAIL, "default_project_id": OPTIONAL_ID, "options": _USER_OPTIONS,
+    "email": _EMAIL, "default_project_id": OPTIONAL_ID, "options": _USER_OPTIONS, "federated": _FEDERATED,
 }  # fmt: skip
 _USER = {
     "id": ID, "name": NAME, "domain_id": ID, "enabled": FLAG, "options": _USER_OPTIONS,

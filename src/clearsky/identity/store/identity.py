@@ -27,6 +27,16 @@ def memberships() -> CompoundSelect[Any]:
     )
 
 
+def membership_ends(c: Connection, user_id: str) -> dict[str, float]:
+    """Return group id -> when the membership ends, of those that an identity provider has vouched for."""
+    vouched = t.expiring_memberships.c
+    lasting = select(t.memberships.c.group_id).where(t.memberships.c.user_id == user_id)
+    query = select(vouched.group_id, vouched.expires_at).where(
+        vouched.user_id == user_id, vouched.group_id.not_in(lasting)
+    )
+    return {row.group_id: row.expires_at for row in c.execute(query)}
+
+
 def groups_of(c: Connection, user_id: str) -> list[str]:
     member = memberships().subquery()
     return list(c.execute(select(member.c.group_id).where(member.c.user_id == user_id)).scalars())

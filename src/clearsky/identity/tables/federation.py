@@ -57,7 +57,7 @@ federated_users = Table(
     metadata,
     Column("user_id", String(64), primary_key=True),
     Column("provider_id", String(64), primary_key=True),
-    Column("protocol_id", String(64), nullable=False),
+    Column("protocol_id", String(64), primary_key=True),
     Column("unique_id", String(255), nullable=False),
     Column("display_name", String(255)),
     UniqueConstraint("provider_id", "protocol_id", "unique_id"),
