@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+import urllib.request
 
 import pytest
 
@@ -234,3 +236,73 @@ def test_metadata_resource_types(cloud, namespace):
     assert [one["Name"] if "Name" in one else one["name"] for one in listed] == ["OS::Glance::Image"]
     cloud.run(*association, "delete", namespace, "OS::Glance::Image")
     assert cloud.json(*association, "list", namespace) == []
+
+
+def _imported(cloud, image):
+    """Wait until an import has ended; return the image."""
+    for _ in range(100):
+        shown = cloud.json("image", "show", image, user="trial")
+        if shown["status"] not in ("queued", "uploading", "importing"):
+            return shown
+        time.sleep(0.2)
+    raise AssertionError(shown)
+
+
+def _queued(cloud, name):
+    """Make an image without data: the command itself would take what is on its standard input."""
+    token = cloud.run("token", "issue", "-f", "value", "-c", "id", user="trial").strip()
+    body = json.dumps({"name": name, "disk_format": "raw", "container_format": "bare"}).encode()
+    asked = urllib.request.Request(f"{cloud.root}/image/v2/images", body)
+    asked.add_header("X-Auth-Token", token)
+    with urllib.request.urlopen(asked) as answer:
+        return json.load(answer)["id"]
+
+
+def test_stage_import_and_the_task_of_it(cloud):
+    info = cloud.json("image", "import", "info", user="trial")
+    assert "glance-direct" in str(info["import-methods"])
+    file = cloud.folder / "staged.raw"
+    file.write_bytes(DATA)
+    made = _queued(cloud, "staged")
+    cloud.run("image", "stage", "--file", str(file), made, user="trial")
+    assert cloud.json("image", "show", made, user="trial")["status"] == "uploading"
+    cloud.run("image", "import", "--method", "glance-direct", made, user="trial")
+    shown = _imported(cloud, made)
+    assert (shown["status"], shown["size"]) == ("active", len(DATA))
+    assert shown["properties"]["os_hash_value"] == hashlib.sha512(DATA).hexdigest()
+    tasks = cloud.json("image", "task", "list", "--status", "success")
+    assert len(tasks) == 1
+    assert cloud.json("image", "task", "list", "--type", "import") == []
+    task = cloud.json("image", "task", "show", tasks[0]["ID"])
+    assert (task["status"], task["type"]) == ("success", "api_image_import")
+    assert "403" in cloud.fails("image", "task", "list", user="trial")
+    cloud.run("image", "delete", made, user="trial")
+
+
+def test_create_by_import(cloud):
+    file = cloud.folder / "import.raw"
+    file.write_bytes(DATA)
+    cloud.run(
+        "image", "create", "--disk-format", "raw", "--container-format", "bare", "--import", "--file", str(file),
+        "imported", user="trial",
+    )  # fmt: skip
+    assert _imported(cloud, "imported")["size"] == len(DATA)
+    cloud.run("image", "delete", "imported", user="trial")
+
+
+def test_what_is_not_on_the_public_internet_is_not_fetched(cloud):
+    made = _queued(cloud, "inner")
+    address = f"{cloud.root}/healthz"
+    cloud.run("image", "import", "--method", "web-download", "--uri", address, made, user="trial")
+    # The client does not look at the answer, which is 400: no import has begun.
+    assert cloud.json("image", "task", "list", "--status", "failure") == []
+    assert cloud.json("image", "show", made, user="trial")["status"] == "queued"
+    cloud.run("image", "delete", made, user="trial")
+
+
+def test_stores(cloud):
+    stores = cloud.json("image", "stores", "list", user="trial")
+    assert [(one["ID"], one["Default"]) for one in stores] == [("file", True)]
+    detail = cloud.json("image", "stores", "list", "--detail")
+    assert "file" in str(detail[0])
+    assert "403" in cloud.fails("image", "stores", "list", "--detail", user="trial")

@@ -43,6 +43,13 @@ def test_a_new_image_has_every_attribute(cloud):
     assert cloud.member.get(f"{I}/{image['id']}").json() == image
 
 
+def test_a_new_image_comes_with_the_ways_to_fill_it(cloud):
+    answer = cloud.member.post(I, json={})
+    assert answer.headers["OpenStack-image-import-methods"] == "glance-direct,web-download,copy-image"
+    assert answer.headers["OpenStack-image-store-ids"] == "file,b,c"
+    assert answer.headers["Location"].endswith(answer.json()["self"])
+
+
 def test_an_empty_id_is_not_the_list(cloud):
     assert cloud.member.get(f"{I}/").status_code == 404
     assert cloud.member.delete(f"{I}/").status_code == 404

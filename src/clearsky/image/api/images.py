@@ -11,6 +11,7 @@ from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.routing import Routes
 from clearsky.errors import Forbidden, TooLarge
 from clearsky.image import patch, quotas, schema, service, store
+from clearsky.image.api.imports import methods
 from clearsky.image.api.render import copies, url, view
 from clearsky.image.store import locations
 from clearsky.work.queue import enqueue
@@ -104,7 +105,13 @@ def create_image(call: Call) -> Reply:
     with call.house.db.write() as c:
         quotas.enforce(c, owner, allowed, {quotas.COUNT_TOTAL: 1})
         row = store.create(c, columns)
-    return Reply(view(call, row), headers={"Location": f"{call.base_url}/v2/images/{row.id}"})
+    headers = {
+        "Location": f"{call.base_url}/v2/images/{row.id}",
+        "OpenStack-image-import-methods": ",".join(methods(call)),
+        "OpenStack-image-store-ids": ",".join(service.stores(call.house).names),
+    }
+    # A header without a value is none.
+    return Reply(view(call, row), headers={name: value for name, value in headers.items() if value})
 
 
 @routes.get("/v2/images/{image_id}", rule="get_image", gate="get_image", response=schema.SHOW)
