@@ -133,6 +133,7 @@ def ensure_folders(config: Config) -> None:
         (run / "bell", 0o700),
         (state / "images", 0o711),
         (state / "fernet-keys", 0o700),
+        (state / "credential-keys", 0o700),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
@@ -158,8 +159,9 @@ def give_state(config: Config) -> None:
     """Give the api's account what root has made for it."""
     account = pwd.getpwnam(config.cloud.user)
     state = config.state
-    for path in (*state.glob("clearsky.db*"), *state.glob("fernet-keys/*"), *state.glob("tls/api.*")):
-        os.chown(path, account.pw_uid, account.pw_gid)
+    for pattern in ("clearsky.db*", "fernet-keys/*", "credential-keys/*", "tls/api.*"):
+        for path in state.glob(pattern):
+            os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def renew(config: Config) -> None:

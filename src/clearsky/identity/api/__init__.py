@@ -19,6 +19,7 @@ from clearsky.identity.api import (
     grants,
     groups,
     limits,
+    oauth2,
     policies,
     project_tags,
     projects,
@@ -32,7 +33,7 @@ from clearsky.identity.policy import RULES
 _ROOMS = (
     discovery, auth, domains, domain_config, projects, project_tags, users, groups, roles, grants, role_assignments,
     catalog, endpoint_filter, policies, limits, application_credentials, trusts, credentials, ec2,
-    federation, federated,
+    federation, federated, oauth2,
 )  # fmt: skip
 _ROUTES = tuple(route for room in _ROOMS for route in room.routes.all)
 discovery.tell_of(_ROUTES)

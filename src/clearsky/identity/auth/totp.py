@@ -45,7 +45,7 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
     if not _use(house, stored, str(asked.get("passcode") or "")):
         users.note_failure(house, user)
         raise Unauthorized("Invalid username or TOTP passcode")
-    if not user.enabled:
+    if not users.is_active(house, user):
         raise Unauthorized("Invalid username or TOTP passcode")
     users.note_success(house, user)
     return Proof(user.id, ("totp",))
