@@ -26,6 +26,14 @@ class Facts:
     """SHA-512, in hexadecimal."""
 
 
+def _each(update: Callable[[bytes], None]) -> Callable[..., None]:
+    def run(*pieces: bytes) -> None:
+        for piece in pieces:
+            update(piece)
+
+    return run
+
+
 class Intake:
     """Takes pieces of any size; hands chunks to threads, one for each step, one chunk ahead of the next.
 
@@ -42,9 +50,9 @@ class Intake:
     ) -> None:
         self._writer, self._limit = writer, limit_bytes
         self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
-        self._steps: tuple[Callable[[bytes], Any], ...] = (writer.write,)
+        self._steps: tuple[Callable[..., Any], ...] = (writer.write,)
         if hashed:
-            self._steps += (self._md5.update, self._sha512.update)
+            self._steps += (_each(self._md5.update), _each(self._sha512.update))
         self._head: Callable[[bytes], None] | None = head
         self._pieces: list[bytes] = []
         self._waiting = 0
@@ -57,7 +65,8 @@ class Intake:
         self._waiting += len(piece)
         if self.size > self._limit:
             raise TooLarge(f"The image data is larger than the {self._limit} bytes that are allowed.")
-        self._pieces.append(piece)
+        if piece:
+            self._pieces.append(piece)
         return self._waiting >= CHUNK_BYTES
 
     def busy(self) -> list[Future[Any]]:
@@ -67,13 +76,13 @@ class Intake:
     def flush(self) -> None:
         """Start on the pieces that wait; blocks while the chunk before is being worked on, and raises its error."""
         self._settle()
-        chunk = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces, self._waiting = [], 0
+        pieces, self._pieces, self._waiting = self._pieces, [], 0
         if self._head is not None:
             look, self._head = self._head, None
-            look(chunk)
-        if chunk:
-            self._under_way = [_threads.submit(step, chunk) for step in self._steps]
+            look(b"".join(pieces))
+        if pieces:
+            # The pieces are never joined: copying them costs the thread that receives more than all else.
+            self._under_way = [_threads.submit(step, *pieces) for step in self._steps]
 
     def _settle(self) -> None:
         under_way, self._under_way = self._under_way, []

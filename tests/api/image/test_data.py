@@ -185,7 +185,7 @@ def test_a_full_disk_says_so_and_keeps_nothing(cloud, photos, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     id = photos.create()
-    monkeypatch.setattr(files_driver.os, "write", full)
+    monkeypatch.setattr(files_driver.os, "writev", full)
     answer = photos.upload(id, DATA)
     assert (answer.status_code, "full" in answer.json()["message"]) == (413, True)
     monkeypatch.undo()

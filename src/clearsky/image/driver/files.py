@@ -15,6 +15,7 @@ from clearsky.errors import Gone, NotFound
 from clearsky.image.driver.interface import full_is_too_large
 
 _NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[0-9a-f]{8,32})?")
+_VECTORS = min(1024, os.sysconf("SC_IOV_MAX"))
 _ALLOCATE_BYTES = 1 << 20
 """Smaller data is not worth reserving its room beforehand."""
 
@@ -100,11 +101,16 @@ class FileWriter:
         if size > room.f_bavail * room.f_frsize:
             raise OSError(errno.ENOSPC, "no space is left for the announced size")
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
         with full_is_too_large():
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            for at in range(0, len(pieces), _VECTORS):
+                left = [memoryview(piece) for piece in pieces[at : at + _VECTORS]]
+                while left:
+                    done = os.writev(self._descriptor, left)
+                    while left and done >= len(left[0]):
+                        done -= len(left.pop(0))
+                    if left:
+                        left[0] = left[0][done:]
 
     def finish(self) -> None:
         with full_is_too_large():

@@ -24,8 +24,8 @@ class StorageFull(TooLarge):
 class Writer(Protocol):
     """Bytes that are being written. Until `finish` they are unfinished: never readable under their name."""
 
-    def write(self, chunk: bytes) -> None:
-        """Append; raises StorageFull."""
+    def write(self, *pieces: bytes) -> None:
+        """Append all pieces, in their order; raises StorageFull."""
 
     def finish(self) -> None:
         """Make the bytes durable, then readable, in one step."""

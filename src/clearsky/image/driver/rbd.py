@@ -151,7 +151,8 @@ class RbdWriter:
                 self._context.close()
                 raise
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
+        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         with self._store.translated():
             end = self._offset + len(chunk)
             if end > self._size:
