@@ -74,3 +74,9 @@ class Unavailable(ClearskyError):
     """An engine or another process cannot be reached just now."""
 
     code = 503
+
+
+class NotImplementedHere(ClearskyError):
+    """The API knows of it, and upstream's drivers of this kind do not do it either."""
+
+    code = 501

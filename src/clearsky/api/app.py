@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clearsky.api import access_rules, faults, metrics
 from clearsky.api.call import Call, Reply, content_type
+from clearsky.api.microversions import Version
 from clearsky.api.policy import Policy, read_overrides
 from clearsky.api.routing import PUBLIC, Route, Service, Tree, names_of
 from clearsky.caller import Caller
@@ -144,9 +145,11 @@ class App:
         if "\0" in path:
             raise NotFound("The resource could not be found.")
         below = path.lstrip("/").partition("/")[2]
-        if below.endswith("/") and not service.trailing_slash:
-            raise NotFound("The resource could not be found.")
         parts = below.rstrip("/").split("/") if below.rstrip("/") else []
+        if below.endswith("/") and not service.trailing_slash and len(parts) > 1:
+            raise NotFound("The resource could not be found.")
+        if len(parts) > 1 and parts[0] in service.legacy:
+            parts[0] = service.legacy[parts[0]][0]
         found = self.trees[service.prefix.strip("/")].find(parts)
         if found is None:
             raise NotFound("The resource could not be found.")
@@ -222,7 +225,7 @@ class App:
         elif not public:
             raise Unauthorized("The request you have made requires authentication.")
         if service.microversions:
-            call.version = service.microversions.negotiate(call.headers)
+            call.version = _fixed_version(service, call.path) or service.microversions.negotiate(call.headers)
         if any("\0" in part for pair in call.query.multi_items() for part in pair):
             raise Invalid("The query holds a NUL character, which no name or value has.")
         body = _parse(raw, call.headers) if raw else None
@@ -262,7 +265,7 @@ class App:
 
     def _render(self, call: Call, service: Service, route: Route, reply: Reply) -> Response:
         headers = dict(reply.headers)
-        if service.microversions:
+        if service.microversions and not _fixed_version(service, call.path):
             headers |= service.microversions.headers(call.version)
         status = reply.status or route.status
         if isinstance(reply.body, AsyncIterator):
@@ -290,6 +293,12 @@ class App:
             root = self.house.config.endpoint
             headers.setdefault("WWW-Authenticate", f'Keystone uri="{root}/identity"')
         return Response(orjson.dumps(render(error, status, request_id)), status, headers, "application/json")
+
+
+def _fixed_version(service: Service, path: str) -> Version | None:
+    """Return the only version of an older root, whatever the headers ask for."""
+    parts = path.strip("/").split("/")
+    return service.legacy[parts[1]][1] if len(parts) > 2 and parts[1] in service.legacy else None
 
 
 def _choose(candidates: list[Route], call: Call, body: Any) -> Route:

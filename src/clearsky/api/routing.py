@@ -94,6 +94,8 @@ class Service:
     """Below the prefix; the endpoint in the catalog is root + prefix + this."""
     status_of: Callable[[ClearskyError], int] | None = None
     """Where a service answers some errors with another status than the rest."""
+    legacy: dict[str, tuple[str, Version]] = field(default_factory=dict, hash=False)
+    """Older first segments of paths: the one that they stand for, and the only version in which they answer."""
     trailing_slash: bool = True
     """Whether a path may end in a slash; its root may always."""
 

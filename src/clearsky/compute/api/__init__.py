@@ -42,4 +42,6 @@ SERVICE = Service(
     microversions=MICROVERSIONS,
     type="compute",
     catalog_path="/v2.1",
+    trailing_slash=False,
+    legacy={"v2": ("v2.1", (2, 1))},
 )
