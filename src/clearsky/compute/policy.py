@@ -17,7 +17,7 @@ _READ = (
 _WRITE = (
     "servers:create", "servers:update", "servers:delete", "servers:start", "servers:stop", "servers:reboot",
     "servers:rebuild", "servers:resize", "servers:confirm_resize", "servers:revert_resize", "servers:create_image",
-    "servers:trigger_crash_dump", "os-create-backup", "os-rescue", "os-unrescue", "os-shelve:shelve", "os-shelve:unshelve",
+    "servers:trigger_crash_dump", "os-deferred-delete:restore", "os-create-backup", "os-rescue", "os-unrescue", "os-shelve:shelve", "os-shelve:unshelve",
     "os-suspend-server:suspend", "os-suspend-server:resume", "os-pause-server:pause", "os-pause-server:unpause",
     "os-lock-server:lock", "os-lock-server:unlock", "os-console-output", "os-remote-consoles", "server-metadata:change",
     "os-server-tags:change", "os-attach-interfaces:create", "os-attach-interfaces:delete", "os-multinic:add",
@@ -30,7 +30,7 @@ _ADMIN = (
     "os-flavor-manage", "os-flavor-access", "os-flavor-extra-specs:change", "os-services:list", "os-services:update",
     "os-services:delete", "os-hypervisors:list", "os-hypervisors:list-detail", "os-hypervisors:show",
     "os-hypervisors:statistics", "os-hypervisors:uptime", "os-hypervisors:search", "os-hypervisors:servers",
-    "os-hosts:list", "os-hosts:show", "os-quota-sets:update", "os-quota-sets:delete", "os-quota-class-sets:show",
+    "os-hosts:list", "os-hosts:show", "os-hosts:update", "os-hosts:startup", "os-hosts:shutdown", "os-hosts:reboot", "os-quota-sets:update", "os-quota-sets:delete", "os-quota-class-sets:show",
     "os-quota-class-sets:update", "os-admin-actions:reset_state", "servers:admin_attributes", "os-availability-zone:detail",
     "os-aggregates:index", "os-aggregates:create", "os-aggregates:show", "os-aggregates:update", "os-aggregates:delete",
     "os-aggregates:add_host", "os-aggregates:remove_host", "os-aggregates:set_metadata", "os-migrations:index",

@@ -131,7 +131,10 @@ def add_floating_ip(call: Call) -> Reply:
         for one in port.addresses:
             if one.version == 4 and fixed in (None, one.ip):
                 body = {"floatingip": {"port_id": port.id, "fixed_ip_address": one.ip}}
-                network.ask(call, "PUT", f"/v2.0/floatingips/{found[0]['id']}", body)
+                try:
+                    network.ask(call, "PUT", f"/v2.0/floatingips/{found[0]['id']}", body)
+                except Conflict as error:
+                    raise Invalid(error.message) from error
                 return Reply()
     raise Invalid(f"Instance {row.id} has no fixed IPv4 address{f' {fixed}' if fixed else ''}")
 
@@ -179,7 +182,7 @@ _LEGACY = (
 def _networks(call: Call) -> list[dict[str, Any]]:
     found = network.ask(call, "GET", "/v2.0/networks")["networks"]
     mine = call.caller.project_id
-    return [one for one in found if one["project_id"] == mine or one["shared"]]
+    return [one for one in found if call.scope is None or one["project_id"] == mine or one["shared"]]
 
 
 def _network(call: Call) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from clearsky.api.call import Call
 from clearsky.compute import store
 from clearsky.compute import tables as t
+from clearsky.compute.api.pattern import Pattern
 from clearsky.db.paging import limit_of, page
 from clearsky.errors import Forbidden, Invalid, NotFound
 from clearsky.network import service as network
@@ -78,7 +79,7 @@ def _filters(call: Call) -> list[Any]:
     if states := query.getlist("vm_state"):
         wanted.append(s.vm_state.in_(states))
     if names := query.getlist("name"):
-        wanted += [_like(s.name, name) for name in names]
+        wanted += [_like(s.name, name) for name in names if _PLAIN.fullmatch(name)]
     if user := query.get("user_id"):
         wanted.append(s.user_id == user)
     for key, name in (("image", "image_id"), ("flavor", "id")):
@@ -101,12 +102,15 @@ def _by_status(states: list[str]) -> Any:
     return found & s.task_state.in_(tasks) if tasks else found
 
 
+_PLAIN = re.compile(r"\^?[\w -]*\$?")
+"""What needs no more than LIKE."""
+
+
 def _like(column: Any, pattern: str) -> Any:
-    """Filter by a regular expression as far as databases share one: anchors, and anything in between."""
-    text = re.sub(r"\\(.)", r"\1", pattern.removeprefix("^").removesuffix("$"))
-    parts = [part.replace("/", "//").replace("%", "/%").replace("_", "/_") for part in text.split(".*")]
+    """Filter by a text that may be held to the beginning and the end."""
+    text = pattern.removeprefix("^").removesuffix("$").replace("/", "//").replace("_", "/_")
     start, end = "" if pattern.startswith("^") else "%", "" if pattern.endswith("$") else "%"
-    return column.like(start + "%".join(parts) + end, escape="/")
+    return column.like(start + text + end, escape="/")
 
 
 def rows(call: Call) -> tuple[list[Any], int]:
@@ -135,9 +139,12 @@ def rows(call: Call) -> tuple[list[Any], int]:
             except NotFound as error:
                 raise Invalid(f"marker [{call.query['marker']:.80}] not found") from error
             marker = [getattr(row, column.name) for column, _ in sort]
-        later = _tag_filters(call) or any(name in call.query for name in ("ip", "ip6", "flavor", "metadata"))
+        later = _tag_filters(call) or any(name in call.query for name in ("ip", "ip6", "flavor"))
+        patterns = [Pattern(name) for name in call.query.getlist("name") if not _PLAIN.fullmatch(name)]
+        later = later or bool(patterns)
         found = list(c.execute(page(query, sort, marker, None if later else limit)))
         if later:
+            found = [row for row in found if all(one.found_in(row.name) for one in patterns)]
             found = _narrow(c, call, found)[:limit]
     return found, limit
 

@@ -51,6 +51,7 @@ _CREATE = Schema(
                         "pattern": r"^[0-9]+(\.[0-9]+)?$",
                         "exclusiveMinimum": 0,
                         "maximum": 3.40282e38,
+                        "until": (2, 101),
                     },
                     "os-flavor-access:is_public": {"type": ["boolean", "string"]},
                     "description": {"type": ["string", "null"], "maxLength": 65535, "since": (2, 55)},
@@ -106,6 +107,8 @@ def view(call: Call, row: Any) -> dict[str, Any]:
         "OS-FLV-DISABLED:disabled": False,
         "links": links(call, "flavors", row.id),
     }
+    if call.version >= (2, 102):
+        del shown["rxtx_factor"], shown["OS-FLV-DISABLED:disabled"]
     if call.version >= (2, 55):
         shown["description"] = row.description
     if call.version >= (2, 61):

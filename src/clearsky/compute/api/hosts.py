@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
+from clearsky.api.schema import Schema
 from clearsky.compute import scheduling, store
 from clearsky.compute import tables as t
 from clearsky.compute.api.render import next_link
-from clearsky.compute.api.services import number
+from clearsky.compute.api.services import change_host, number
 from clearsky.compute.schema.servers import holding
 from clearsky.db.paging import limit_of
-from clearsky.errors import Invalid, NotFound
+from clearsky.errors import Invalid, NotFound, NotImplementedHere
 
 routes = Routes()
 _HYPERVISORS = "/v2.1/os-hypervisors"
@@ -227,9 +228,62 @@ def list_hosts(call: Call) -> Reply:
             {"host_name": host.name, "service": "compute", "zone": zones.get(host.name, scheduling.ZONE)}
             for host in store.hosts(c)
         ]
-    if "zone" in call.query:
+    if call.query.get("zone"):
         found = [one for one in found if one["zone"] == call.query["zone"]]
     return Reply({"hosts": found})
+
+
+_CHANGE = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "status": {"enum": ["enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"]},
+            "maintenance_mode": {
+                "enum": ["enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"],
+            },
+        },
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
+)
+
+
+@routes.put(
+    "/v2.1/os-hosts/{name}",
+    rule="os_compute_api:os-hosts:update",
+    request=_CHANGE,
+    response=holding("host"),
+    until=(2, 42),
+)
+def update_host(call: Call) -> Reply:
+    """Let a host take new servers, or none; a mode of maintenance is not to be had."""
+    name = call.params["name"]
+    with call.house.db.write() as c:
+        row = store.host(c, name)
+        if row is None:
+            raise NotFound(f"Compute host {name:.80} could not be found.")
+        if "maintenance_mode" in call.body:
+            raise NotImplementedHere("Virt driver does not implement host maintenance mode.")
+        enabled = call.body["status"].lower() == "enable"
+        change_host(c, row, {"enabled": enabled, "disabled_reason": None})
+    return Reply({"host": name, "status": "enabled" if enabled else "disabled"})
+
+
+def _power(call: Call) -> Reply:
+    """Refuse: hosts are switched on and off by their operators, not by this API."""
+    with call.house.db.read() as c:
+        if store.host(c, call.params["name"]) is None:
+            raise NotFound(f"Compute host {call.params['name']:.80} could not be found.")
+    raise NotImplementedHere("Virt driver does not implement host power actions.")
+
+
+for _action in ("startup", "shutdown", "reboot"):
+    routes.get(
+        f"/v2.1/os-hosts/{{name}}/{_action}",
+        rule=f"os_compute_api:os-hosts:{_action}",
+        response=holding("host"),
+        until=(2, 42),
+    )(_power)
 
 
 @routes.get(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -31,7 +34,7 @@ _BODY = {
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9 _@.-]+$"},
         "public_key": {"type": ["string", "null"], "maxLength": 16384},
-        "type": {"enum": ["ssh"], "since": (2, 2)},
+        "type": {"enum": ["ssh", "x509"], "since": (2, 2)},
         "user_id": {"type": "string", "maxLength": 64, "since": (2, 10)},
     },
     "required": ["name"],
@@ -75,6 +78,38 @@ def fingerprint(public_key: str) -> str:
     return ":".join(digest[n : n + 2] for n in range(0, 32, 2))
 
 
+def _certificate(text: str) -> str:
+    """Return the SHA-1 fingerprint of a certificate; raises Invalid for anything else."""
+    try:
+        found = x509.load_pem_x509_certificate(text.strip().encode())
+    except ValueError as error:
+        raise Invalid("Keypair data is invalid: public_key is no X.509 certificate in PEM.") from error
+    digest = found.fingerprint(hashes.SHA1()).hex()  # noqa: S303 - a name for people, not a proof
+    return ":".join(digest[n : n + 2] for n in range(0, 40, 2))
+
+
+def _generate_certificate(user_id: str) -> tuple[str, str]:
+    """Return (private key, certificate for the log-in of this user), both in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private.decode(), made.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def _generate() -> tuple[str, str]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
@@ -90,18 +125,19 @@ def _generate() -> tuple[str, str]:
 def create_keypair(call: Call) -> Reply:
     """Import a public key; up to 2.91, without one, generate a pair and show its private half once."""
     body, user_id, private = call.body["keypair"], _user(call), None
-    public = body.get("public_key")
+    public, kind = body.get("public_key"), body.get("type", "ssh")
     if public is None:
         if call.version >= (2, 92):
             raise Invalid("keypair.public_key is missing: since 2.92 the client makes the pair itself")
-        private, public = _generate()
+        private, public = _generate() if kind == "ssh" else _generate_certificate(user_id)
     if body["name"] != body["name"].strip() and call.version >= (2, 92):
         raise Invalid("keypair.name starts or ends with a space")
     values = {
         "user_id": user_id,
         "name": body["name"],
         "public_key": public,
-        "fingerprint": fingerprint(public),
+        "type": kind,
+        "fingerprint": fingerprint(public) if kind == "ssh" else _certificate(public),
         "created_at": time.time(),
     }
     try:

@@ -105,6 +105,7 @@ def rebuild_server(call: Call) -> Reply:
         shown["key_name"] = row.key_name
     if call.version >= (2, 57):
         shown["user_data"] = row.user_data
+        shown.pop("OS-EXT-SRV-ATTR:user_data", None)
     shown["adminPass"] = body.get("adminPass") or secrets.token_urlsafe(9)
     return Reply({"server": shown}, headers={"Location": f"{call.base_url}/v2.1/servers/{row.id}"})
 
@@ -122,7 +123,7 @@ def resize_server(call: Call) -> Reply:
         _may_become(row.flavor, flavor)
         more = {"cores": flavor.vcpus - row.vcpus, "ram": flavor.ram_mib - row.ram_mib}
         wanted = {name: n for name, n in more.items() if n > 0}
-        quotas.check(c, call.house, row.project_id, wanted)
+        quotas.check(c, call.house, row.project_id, wanted, row.user_id)
         token, now = str(uuid.uuid4()), time.time()
         migration = {
             "uuid": token, "server_id": row.id, "project_id": call.caller.project_id or "", "user_id": call.caller.user_id,
@@ -187,6 +188,20 @@ def _decide(call: Call, name: str, step: str, task: str | None) -> Reply:
             old = row.resize["old"]
             values |= {"flavor": old, "vcpus": old["vcpus"], "ram_mib": old["ram_mib"]}
         store.want(c, row, values, request_id=call.request_id)
+    return Reply()
+
+
+@routes.post(
+    ACTION,
+    rule="os_compute_api:os-deferred-delete:restore",
+    action="restore",
+    status=202,
+    request=action("restore", NOTHING),
+)
+def restore_server(call: Call) -> Reply:
+    """Bring a deleted server back while it is not reclaimed: here that is at once, so there never is one."""
+    with call.house.db.read() as c:
+        store.no_conflict(store.server(c, call.scope, call.params["server_id"]), "restore", ("soft-delete",))
     return Reply()
 
 

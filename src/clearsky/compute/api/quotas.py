@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert
@@ -64,16 +65,19 @@ DEFAULT_CLASS = "class:default"
 
 
 def _of_user(project_id: str, user_id: str) -> str:
-    return f"{project_id}/{user_id}"[:64]
+    return hashlib.sha256(f"{project_id}/{user_id}".encode()).hexdigest()
 
 
-def check(c: Connection, house: House, project_id: str, wanted: dict[str, int]) -> None:
-    """Raise QuotaExceeded where `wanted` more (instances, cores, ram) is too much."""
+def check(c: Connection, house: House, project_id: str, wanted: dict[str, int], user_id: str) -> None:
+    """Raise QuotaExceeded where `wanted` more (instances, cores, ram) is too much, for the project or this user."""
     if not wanted:
         return
     lock(c, f"compute-quota:{project_id}")
     allowed, used = limits(c, house, project_id), store.usage(c, project_id)
     over = [name for name, more in wanted.items() if 0 <= allowed[name] < used[name] + more]
+    if not over and (own := store.limits(c, [_of_user(project_id, user_id)])):
+        used, allowed = store.usage(c, project_id, user_id), allowed | own
+        over = [name for name, more in wanted.items() if 0 <= allowed[name] < used[name] + more]
     if over:
         told = ", ".join(
             f"{name}: requested {wanted[name]}, used {used[name]} of {allowed[name]}" for name in over
@@ -123,16 +127,16 @@ _NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rule
 
 
 def _set(call: Call, id: str | None, values: dict[str, Any], *, of_class: bool = False) -> dict[str, Any]:
-    """Show quotas; what other services count, or nobody does, has no limit here."""
-    shown: dict[str, Any] = dict(values)
+    """Show quotas; what other services count, or nobody does, has no limit here but the one that was set."""
+    names = [*_NAMES]
     if of_class and call.version < (2, 50):
-        del shown["server_groups"], shown["server_group_members"]
-    other: Any = {"limit": -1, "in_use": 0, "reserved": 0} if _is_detail(values) else -1
+        names = [name for name in names if not name.startswith("server_group")]
     if call.version < (2, 57):
-        shown |= dict.fromkeys(_FILES, other)
+        names += _FILES
     if call.version < ((2, 50) if of_class else (2, 36)):
-        shown |= dict.fromkeys(_NETWORK, other)
-    return ({"id": id} if id is not None else {}) | shown
+        names += _NETWORK
+    other: Any = {"limit": -1, "in_use": 0, "reserved": 0} if _is_detail(values) else -1
+    return ({"id": id} if id is not None else {}) | {name: values.get(name, other) for name in names}
 
 
 def _is_detail(values: dict[str, Any]) -> bool:
@@ -187,7 +191,7 @@ def update_quota(call: Call) -> Reply:
     project_id, user_id = call.params["project_id"], _user(call)
     body = dict(call.body["quota_set"])
     force = str(body.pop("force", False)).lower() in ("true", "1", "yes", "on", "t", "y")
-    wanted = {name: int(value) for name, value in body.items() if name in _NAMES}
+    wanted = {name: int(value) for name, value in body.items()}
     with call.house.db.write() as c:
         used, whole = store.usage(c, project_id, user_id), limits(c, call.house, project_id)
         for name, limit in wanted.items():
@@ -262,7 +266,7 @@ def update_class(call: Call) -> Reply:
     """Set the quotas of every project that has none of its own."""
     if call.params["id"] != "default":
         raise NotFound(f"There is no quota class {call.params['id']!r:.80}: there is default.")
-    wanted = {name: int(value) for name, value in call.body["quota_class_set"].items() if name in _NAMES}
+    wanted = {name: int(value) for name, value in call.body["quota_class_set"].items()}
     with call.house.db.write() as c:
         _write(c, DEFAULT_CLASS, wanted)
         values = _of_class(c, call)

@@ -99,7 +99,11 @@ def details(c: Connection, rows: list[Any], call: Call, *, brief: bool = False) 
     admin = call.may("os_compute_api:servers:admin_attributes")
     hosts = {host.name: host for host in store.hosts(c)} if admin else {}
     shown = [_detail(call, row, ports.get(row.id, []), hosts, admin=admin) for row in rows]
-    return [{name: one[name] for name in _BRIEF if name in one} for one in shown] if brief else shown
+    if not brief:
+        return shown
+    for one, row in zip(shown, rows, strict=True):
+        one["addresses"] = addresses(ports.get(row.id, []), extended=False)
+    return [{name: one[name] for name in _BRIEF if name in one} for one in shown]
 
 
 def _detail(

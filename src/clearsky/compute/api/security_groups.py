@@ -8,7 +8,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.compute.schema.servers import holding
-from clearsky.errors import Invalid, NotFound
+from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.network import service as network
 
 routes = Routes()
@@ -157,7 +157,7 @@ def create_group(call: Call) -> Reply:
 
 def _words(call: Call) -> dict[str, str]:
     body = call.body["security_group"]
-    return {"name": body["name"].strip(), "description": (body.get("description") or "").strip()}
+    return {"name": body["name"], "description": body.get("description") or ""}
 
 
 def _path(call: Call) -> str:
@@ -192,7 +192,10 @@ def update_group(call: Call) -> Reply:
 @routes.delete(_GROUPS + "/{id}", rule="os_compute_api:os-security-groups:delete", until=_UNTIL, status=202)
 def delete_group(call: Call) -> Reply:
     """Delete a security group."""
-    network.ask(call, "DELETE", _path(call))
+    try:
+        network.ask(call, "DELETE", _path(call))
+    except Conflict as error:
+        raise Invalid(error.message) from error
     return Reply()
 
 
@@ -229,7 +232,10 @@ def create_rule(call: Call) -> Reply:
         rule["remote_group_id"] = str(group_id)
     else:
         rule["remote_ip_prefix"] = cidr or "0.0.0.0/0"
-    made = network.ask(call, "POST", "/v2.0/security-group-rules", {"security_group_rule": rule})
+    try:
+        made = network.ask(call, "POST", "/v2.0/security-group-rules", {"security_group_rule": rule})
+    except Conflict as error:
+        raise Invalid(error.message) from error
     names = {}
     if group_id:
         other = network.ask(call, "GET", f"/v2.0/security-groups/{group_id}")["security_group"]

@@ -54,13 +54,7 @@ def create_server(call: Call) -> Reply:
     flavor = creating.flavor(call, str(body["flavorRef"]))
     picture = creating.image(call, body.get("imageRef") or block.get("uuid") or "", "imageRef")
     creating.fits(creating.frozen(flavor), picture)
-    plan = network.plan(
-        call.house,
-        call.caller,
-        creating.networks(body),
-        [group["name"] for group in body.get("security_groups", [])],
-        most,
-    )
+    plan = _plan(call, body, most)
     base = creating.values(call, body, flavor, picture) | {
         "plan": {
             "requests": [asdict(request) for request in plan.requests],
@@ -72,7 +66,8 @@ def create_server(call: Call) -> Reply:
     count = _affordable(call, flavor, least, most)
     with call.house.db.write() as c:
         each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram_mib}
-        quotas.check(c, call.house, base["project_id"], {name: value * count for name, value in each.items()})
+        wanted = {name: value * count for name, value in each.items()}
+        quotas.check(c, call.house, base["project_id"], wanted, base["user_id"])
         _fits_group(c, call, base, count)
         ids = [_insert(c, call, base, index, count) for index in range(count)]
     if filters.truth(body.get("return_reservation_id")):
@@ -87,6 +82,14 @@ def create_server(call: Call) -> Reply:
     ]
     shown["adminPass"] = body.get("adminPass") or secrets.token_urlsafe(9)
     return Reply({"server": shown}, headers={"Location": f"{call.base_url}{_SERVERS}/{ids[0]}"})
+
+
+def _plan(call: Call, body: dict[str, Any], count: int) -> network.Plan:
+    groups_named = [group["name"] for group in body.get("security_groups", [])]
+    try:
+        return network.plan(call.house, call.caller, creating.networks(body), groups_named, count)
+    except NotFound as error:
+        raise Invalid(error.message) from error
 
 
 def _insert(c: Any, call: Call, base: dict[str, Any], index: int, count: int) -> str:
@@ -157,6 +160,8 @@ def list_servers_detail(call: Call) -> Reply:
     rows, limit = filters.rows(call)
     with call.house.db.read() as c:
         shown = details(c, rows, call)
+    for one in shown:
+        one.pop("server_groups", None)  # since 2.71 of one server only
     return Reply({"servers": shown} | next_link(call, "servers", shown, limit))
 
 

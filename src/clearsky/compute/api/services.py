@@ -78,7 +78,7 @@ def list_services(call: Call) -> Reply:
     return Reply({"services": found})
 
 
-def _change(c: Any, row: Any, values: dict[str, Any]) -> Any:
+def change_host(c: Any, row: Any, values: dict[str, Any]) -> Any:
     """Change a host's service; Placement marks a disabled one, so that every scheduler sees it."""
     h = t.hosts
     row = c.execute(update(h).where(h.c.name == row.name).values(**values).returning(h)).one()
@@ -106,7 +106,7 @@ def update_service(call: Call) -> Reply:
     if not values:
         raise Invalid("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
     with call.house.db.write() as c:
-        row = _change(c, _by_id(c, call.params["id"]), values)
+        row = change_host(c, _by_id(c, call.params["id"]), values)
         return Reply({"service": _service(call, row, scheduling.zones(c))})
 
 
@@ -124,7 +124,7 @@ def _by_name(call: Call, values: dict[str, Any], *shown: str) -> Reply:
         row = store.host(c, body["host"]) if body["binary"] == BINARY else None
         if row is None:
             raise NotFound(f"Could not find binary {body['binary']:.60} on host {body['host']:.60}.")
-        row = _change(c, row, values)
+        row = change_host(c, row, values)
         whole = _service(call, row, scheduling.zones(c)) | {"forced_down": row.forced_down}
     return Reply({"service": {name: whole[name] for name in ("host", "binary", *shown)}})
 
