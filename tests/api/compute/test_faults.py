@@ -3,6 +3,7 @@ death of the process: afterwards the cloud is as if nothing had happened."""
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from clearsky import app, simulation
 from clearsky.compute import service as compute
 from clearsky.compute import store as compute_store
 from clearsky.errors import Unavailable
+from clearsky.image import service as image
 from clearsky.network import service as network
 from clearsky.network import tables as nt
 from clearsky.placement import service as placement
@@ -131,3 +133,92 @@ def test_a_failure_anywhere_leaves_nothing_behind(cloud, server, monkeypatch, mo
     with cloud.house.db.read() as c:
         assert c.execute(select(func.count()).select_from(nt.ports)).scalar() == ports_before
         assert c.execute(select(func.count()).select_from(pt.allocations)).scalar() == 0
+
+
+# -- the rest of a server's life ----------------------------------------------------------------------------------
+
+LIVES = {
+    "resize": [(placement, "claim"), (placement, "release"), (compute_store, "change")],
+    "createImage": [(image, "fill"), (compute_store, "change"), (compute_store, "want")],
+    "shelve": [
+        (image, "fill"), (image, "discard"), (network, "move_server_ports"), (placement, "release"),
+        (placement, "claim"), (placement, "candidates"), (compute_store, "change"), (compute, "host_has_let_go"),
+    ],
+}  # fmt: skip
+_LIVES = [(life, module, name) for life, calls in LIVES.items() for module, name in calls]
+
+
+def _live(cloud, id, life):
+    """Ask for one change of a server and wait until it is through; returns the function that says so."""
+    path, newest = f"/compute/v2.1/servers/{id}", {"OpenStack-API-Version": "compute latest"}
+
+    def ask(body, status=202):
+        answer = cloud.member.post(f"{path}/action", json=body, headers=newest)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    def is_now(status):
+        shown = cloud.member.get(path, headers=newest).json()["server"]
+        return shown["status"] == status and shown["OS-EXT-STS:task_state"] is None
+
+    if life == "resize":
+        body = {"flavor": {"name": "large", "ram": 128, "vcpus": 2, "disk": 2}}
+        large = cloud.admin.post("/compute/v2.1/flavors", json=body).json()["flavor"]["id"]
+        ask({"resize": {"flavorRef": large}})
+        _drive(cloud, lambda: is_now("VERIFY_RESIZE"))
+        ask({"revertResize": None})
+        _drive(cloud, lambda: is_now("ACTIVE"))
+        return
+    if life == "createImage":
+        made = ask({"createImage": {"name": "copy"}}).json()["image_id"]
+        _drive(cloud, lambda: is_now("ACTIVE"))
+        assert cloud.member.get(f"/image/v2/images/{made}").json()["status"] == "active"
+        return
+    ask({"shelve": None})
+    _drive(cloud, lambda: is_now("SHELVED_OFFLOADED"))
+    with cloud.house.db.read() as c:
+        assert c.execute(select(func.count()).select_from(pt.consumers)).scalar() == 0
+    ask({"unshelve": None})
+    _drive(cloud, lambda: is_now("ACTIVE"))
+    cloud.settle()
+    assert cloud.member.get("/image/v2/images?name=s-shelved").json()["images"] == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("kind", [Unavailable, Death], ids=["exception", "death"])
+@pytest.mark.parametrize(
+    ("life", "module", "name"), _LIVES, ids=[f"{life}-{name}" for life, _, name in _LIVES]
+)
+def test_a_failure_in_a_change_of_a_server_is_made_good(
+    cloud, server, monkeypatch, life, module, name, kind, moment
+):
+    id = server()
+    cloud.settle()
+    left: list[int] = []
+
+    def plant():
+        left[:] = [1]
+        real = getattr(module, name)
+
+        def call(*arguments, **options):
+            # The route's own call is not the reconciler's: it fails with its request.
+            if not left[0] or threading.current_thread() is not threading.main_thread():
+                return real(*arguments, **options)
+            if moment == "before":
+                left[0] = 0
+                raise kind("planted")
+            real(*arguments, **options)
+            left[0] = 0
+            raise kind("planted")
+
+        monkeypatch.setattr(module, name, call)
+
+    plant()
+    _live(cloud, id, life)
+    assert left == [0], "the planted failure was never reached"
+    with cloud.house.db.read() as c:
+        held = c.execute(select(pt.allocations.c.resource_class, pt.allocations.c.used)).all()
+        assert sorted(map(tuple, held)) == [("DISK_GB", 1), ("MEMORY_MB", 64), ("VCPU", 1)]
+        assert c.execute(select(func.count()).select_from(pt.consumers)).scalar() == 1
+    assert cloud.member.delete(f"/compute/v2.1/servers/{id}").status_code == 204
+    _drive(cloud, lambda: cloud.member.get(f"/compute/v2.1/servers/{id}").status_code == 404)
