@@ -16,6 +16,9 @@ from typing import Any
 
 DEFAULT_FILE = Path("/etc/clearsky/clearsky.toml")
 FILE_VARIABLE = "CLEARSKY_CONFIG"
+KEEPERS = ("auto", "systemd", "supervisor")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,11}")
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not chosen
 """Address that stands for all -> loopback address of the same kind."""
 
@@ -44,6 +47,11 @@ class Cloud:
     """Fake drivers instead of engines; never the default."""
     host: str = ""
     """Name of this host in the cloud; empty: the machine's host name."""
+    namespace: str = ""
+    """Network namespace that `up` makes for the switch and the servers; empty: this machine's own. Each further cloud of
+    a machine needs one. A veth pair joins its external bridge to this machine."""
+    keeper: str = "auto"
+    """Who keeps the processes running: systemd, supervisor, or auto: systemd where it runs this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +349,11 @@ class Config:
         return EVERYWHERE.get(self.api.host, self.api.host), self.api.port
 
     @property
+    def external_device(self) -> str:
+        """The machine's own device on the provider network."""
+        return f"{self.cloud.namespace}-ex" if self.cloud.namespace else self.network.external_bridge
+
+    @property
     def northbound(self) -> str:
         return f"unix:{self.run / 'ovn' / 'nb.sock'}"
 
@@ -390,6 +403,7 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
             raise ConfigError(f"{path}: there is no section [{name}]; there are: {', '.join(known)}")
         sections[name] = _section(f"{path}: [{name}]", factory, values)
     config = Config(**sections, file=path)
+    _check_cloud(config.cloud, path)
     _check_api(config.api, path)
     _check_identity(config.identity, path)
     return config
@@ -409,6 +423,19 @@ def _check_identity(identity: Identity, path: Path | None) -> None:
         raise ConfigError(
             f"{path}: [identity] limit_model = {identity.limit_model!r}: one of {', '.join(LIMIT_MODELS)}"
         )
+
+
+def _check_cloud(cloud: Cloud, path: Path | None) -> None:
+    """Refuse what cannot be a name of a device or of a unit, and keepers that are not known."""
+    where = f"{path}: [cloud]"
+    if not NAME.fullmatch(cloud.name):
+        raise ConfigError(f"{where} name = {cloud.name!r}: letters, digits, '-', '_' and '.', at most 40")
+    if cloud.namespace and not NAMESPACE.fullmatch(cloud.namespace):
+        raise ConfigError(
+            f"{where} namespace = {cloud.namespace!r}: at most 12 small letters, digits and '-', a letter first"
+        )
+    if cloud.keeper not in KEEPERS:
+        raise ConfigError(f"{where} keeper = {cloud.keeper!r}: {', '.join(KEEPERS)}")
 
 
 def _check_api(api: Api, path: Path | None) -> None:

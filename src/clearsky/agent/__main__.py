@@ -6,13 +6,14 @@ import signal
 
 from clearsky import config, logs
 from clearsky.agent.loop import Loop
-from clearsky.engines import virtualization
+from clearsky.engines import namespace, virtualization
 
 
 def main() -> None:
     settings = config.load()
     logs.configure("agent")
-    loop = Loop(settings, accelerated=virtualization.accelerated(settings))
+    accelerated = virtualization.accelerated(settings)
+    loop = Loop(settings, accelerated=accelerated, outside=namespace.enter(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     loop.run()

@@ -48,8 +48,10 @@ def _movement(server: DesiredServer) -> object:
 
 
 class Loop:
-    def __init__(self, config: Config, *, accelerated: bool) -> None:
+    def __init__(self, config: Config, *, accelerated: bool, outside: tuple[str, ...] = ()) -> None:
         self.config, self.accelerated = config, accelerated
+        self._outside = outside
+        """Words before a command that run it on the machine, where the agent is in a namespace."""
         self._wake = threading.Event()
         self._steps: list[Step] = []
         self._domains = Domains(config.libvirt_uri, self._wake.set)
@@ -193,11 +195,11 @@ class Loop:
         """Give the host its own addresses on the provider networks."""
         if cidrs == self._external and not again:
             return
-        bridge = self.config.network.external_bridge
+        device = self.config.external_device
         for cidr in cidrs:
-            host.run("ip", "address", "replace", cidr, "dev", bridge)
+            host.run(*self._outside, "ip", "address", "replace", cidr, "dev", device)
         for cidr in set(self._external) - set(cidrs):
-            host.run("ip", "address", "del", cidr, "dev", bridge)
+            host.run(*self._outside, "ip", "address", "del", cidr, "dev", device)
         self._external = cidrs
 
     def _take_password(self, network_id: str, address: str, password: str) -> None:

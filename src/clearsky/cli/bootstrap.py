@@ -8,15 +8,16 @@ import os
 import secrets
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from clearsky.cli import process
 from clearsky.cli.client import Client, connect
 from clearsky.config import Config
+from clearsky.engines.keeper import Keeper
 
 FLAVORS = (
     ("m1.nano", 1, 128, 1),
@@ -58,12 +59,12 @@ def prepare(config: Config) -> None:
         house.close()
 
 
-def wait_until_it_answers(config: Config, process_name: str, timeout_s: float = 30.0) -> None:
-    """Wait for the API while a process runs that brings it; raises ClickException that names the log."""
+def wait_until_it_answers(config: Config, kept: Keeper, timeout_s: float = 30.0) -> None:
+    """Wait for the API while somebody tries to run it; raises ClickException that names the log."""
     end = time.monotonic() + timeout_s
     while True:
+        connection = connect(config, 2.0)
         try:
-            connection = connect(config, 2.0)
             connection.request("GET", "/healthz")
             if connection.getresponse().status == 200:
                 return
@@ -72,17 +73,13 @@ def wait_until_it_answers(config: Config, process_name: str, timeout_s: float = 
                 f"the API's certificate is not good for {config.public_name}: {error.verify_message};"
                 " see [api] public_name, certificate, ca"
             ) from error
-        except (OSError, http.client.HTTPException):
-            if process.running(config, process_name) is None:
-                log = config.state / "logs" / f"{process_name}.log"
-                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-                told = f": {last[0]:.300}" if last else ""
-                raise click.ClickException(f"the {process_name} has ended{told}; see {log}") from None
+        except (OSError, http.client.HTTPException) as error:
+            if name := kept.given_up():
+                told = f"the {name} has ended: {kept.last_words(name):.300}; see {kept.place(name)}"
+                raise click.ClickException(told) from error
             if time.monotonic() > end:
-                log = config.state / "logs" / "api.log"
-                raise click.ClickException(
-                    f"the API does not answer at {config.endpoint}; see {log}"
-                ) from None
+                told = f"the API does not answer at {config.endpoint}: {kept.last_words('api'):.300}; see {kept.place('api')}"
+                raise click.ClickException(told) from error
             time.sleep(0.05)
         finally:
             connection.close()
@@ -259,6 +256,8 @@ def remove_clouds(config: Config) -> None:
         _replace(path, data)
     else:
         path.unlink()
+        with suppress(OSError):  # others' files are in it
+            path.parent.rmdir()
 
 
 def _replace(path: Path, data: dict[str, Any]) -> None:

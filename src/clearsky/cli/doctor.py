@@ -126,40 +126,57 @@ def _packages(config: Config) -> Iterator[Finding]:
 
 def _names(config: Config) -> Iterator[Finding]:
     """Look for others who use our port, range or names."""
-    from clearsky.engines import supervisor  # noqa: PLC0415
+    from clearsky.engines import keeper  # noqa: PLC0415
 
-    running = supervisor.running(config)
-    if "api" not in running:
+    running = keeper.of(config).processes()
+    if not running.get("api"):
         yield from _port(config)
-    if "ovs-vswitchd" not in running:
-        yield from _other_switch()
+    if not running.get("ovs-vswitchd"):
+        yield from _other_switch(config)
     if (config.state / "ovs" / "conf.db").exists():
         return  # what is there is this cloud's own, from its last `up`
-    devices = {name for _, name in socket.if_nameindex()}
-    for name in (config.network.integration_bridge, config.network.external_bridge):
-        if name in devices:
-            yield Finding(
-                f"device {name}",
-                "wrong",
-                "it exists, and is not this cloud's",
-                "set [network] integration_bridge and external_bridge, or remove it",
-            )
+    yield from _devices(config)
     yield from _range(config)
 
 
-def _other_switch() -> Iterator[Finding]:
-    """Find another Open vSwitch in this network namespace: two would undo each other's datapath."""
-    here = Path("/proc/self/ns/net").readlink()
+def _devices(config: Config) -> Iterator[Finding]:
+    net, name = config.network, config.cloud.namespace
+    there = {device for _, device in socket.if_nameindex()}
+    taken = {config.external_device} if name else {net.integration_bridge, net.external_bridge}
+    for device in sorted(taken & there):
+        yield Finding(
+            f"device {device}",
+            "wrong",
+            "it exists, and is not this cloud's",
+            "set [cloud] namespace to another name, or remove it"
+            if name
+            else "set [network] integration_bridge and external_bridge, or remove it",
+        )
+    if name and Path("/run/netns", name).exists():
+        yield Finding(
+            f"network namespace {name}",
+            "wrong",
+            "it exists, and is not this cloud's",
+            f"set [cloud] namespace to another name, or: ip netns delete {name}",
+        )
+
+
+def _other_switch(config: Config) -> Iterator[Finding]:
+    """Find another Open vSwitch where ours is to run: two would undo each other's datapath."""
+    own = Path("/run/netns", config.cloud.namespace) if config.cloud.namespace else Path("/proc/self/ns/net")
+    if not own.exists():
+        return
+    here = own.stat().st_ino
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             name = (process / "comm").read_text(encoding="utf-8").strip()
-            if name == "ovs-vswitchd" and (process / "ns" / "net").readlink() == here:
+            if name == "ovs-vswitchd" and (process / "ns" / "net").stat().st_ino == here:
                 yield Finding(
                     f"ovs-vswitchd, pid {process.name}",
                     "wrong",
                     "a network namespace has one datapath, and that process owns it",
-                    "stop it (systemctl disable --now openvswitch-switch), or give this cloud a network namespace"
-                    " of its own: ip netns add NAME; nsenter --net=/run/netns/NAME ./clearsky up",
+                    "stop it (systemctl disable --now openvswitch-switch, or `down` of the other cloud), or give this"
+                    ' cloud a network namespace of its own: [cloud] namespace = "NAME"',
                 )
 
 

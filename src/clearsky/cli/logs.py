@@ -17,14 +17,14 @@ from clearsky.config import Config
 def command(config: Config, processes: tuple[str, ...], follow: bool, lines: int) -> None:
     """Print the last log lines of PROCESSES (all of them by default)."""
     from clearsky.cli.which import present  # noqa: PLC0415
+    from clearsky.engines import keeper  # noqa: PLC0415
 
-    folder = present(config).state / "logs"
-    names = sorted(path.stem for path in folder.glob("*.log"))
+    config = present(config)
+    kept = keeper.of(config)
+    names = kept.names()
+    if not names:
+        raise click.ClickException(f"there are no logs in {config.state / 'logs'}: `clearsky up`")
     if unknown := [name for name in processes if name not in names]:
-        raise click.ClickException(
-            f"there is no log of {', '.join(unknown)}; there are: {', '.join(names) or 'none'}"
-        )
-    chosen = [str(folder / f"{name}.log") for name in processes or names]
-    if not chosen:
-        raise click.ClickException(f"there are no logs in {folder}: `clearsky up`")
-    os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), *chosen])
+        raise click.ClickException(f"there is no log of {', '.join(unknown)}; there are: {', '.join(names)}")
+    argv = kept.log_command(processes, lines, follow=follow)
+    os.execvp(argv[0], argv)

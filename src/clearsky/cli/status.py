@@ -17,13 +17,16 @@ def gather(config: Config) -> dict[str, Any]:
     """Return what runs and what is wrong."""
     from clearsky import app  # noqa: PLC0415
     from clearsky.compute import scheduling, store  # noqa: PLC0415
+    from clearsky.engines import keeper  # noqa: PLC0415
 
-    pids = _processes(config)
+    kept = keeper.of(config)
+    pids = kept.processes()
     pid = pids["api"]
     found: dict[str, Any] = {
         "version": __version__,
         "simulated": config.cloud.simulate,
         "endpoint": config.endpoint,
+        "kept_by": kept.title,
         "processes": pids,
         "hosts": [],
         "wrong": [],
@@ -52,19 +55,6 @@ def gather(config: Config) -> dict[str, Any]:
     return found
 
 
-def _processes(config: Config) -> dict[str, int | None]:
-    """Return the pid of every process that should run."""
-    from clearsky.cli import process  # noqa: PLC0415
-    from clearsky.engines import supervisor  # noqa: PLC0415
-    from clearsky.engines.definitions import HOME, engines, own  # noqa: PLC0415
-
-    if config.cloud.simulate:
-        return {"api": process.running(config, "api")}
-    running = supervisor.running(config)
-    names = [one.name for one in (*engines(config, hide_kvm=False), *own(config, HOME))]
-    return {"supervisor": process.running(config, "supervisor")} | {name: running.get(name) for name in names}
-
-
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
@@ -77,7 +67,7 @@ def command(config: Config, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         kind = "SIMULATED cloud" if found["simulated"] else "cloud"
-        click.echo(f"Clearsky {found['version']}, {kind} at {found['endpoint']}")
+        click.echo(f"Clearsky {found['version']}, {kind} at {found['endpoint']}, kept by {found['kept_by']}")
         for name, pid in found["processes"].items():
             click.echo(f"  {name:15} {'pid ' + str(pid) if pid else 'not running'}")
         for host in found["hosts"]:

@@ -15,6 +15,7 @@ from clearsky.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from clearsky.cli.client import Client
+    from clearsky.engines.keeper import Keeper
 
 HOST_S = 60.0
 
@@ -53,8 +54,10 @@ def _write(config: Config) -> None:
 
 
 def _simulated(config: Config) -> None:
-    from clearsky.cli import bootstrap, process  # noqa: PLC0415
+    from clearsky.cli import bootstrap  # noqa: PLC0415
+    from clearsky.engines import keeper  # noqa: PLC0415
 
+    kept = keeper.of(config)
     progress = Progress(4)
     with progress.step(f"folders in {config.state}"):
         for folder in (config.state, config.run):
@@ -64,9 +67,8 @@ def _simulated(config: Config) -> None:
     with progress.step("database and first accounts"):
         bootstrap.prepare(config)
     with progress.step(f"the cloud's process at {config.endpoint}"):
-        if process.running(config, "api") is None:
-            process.start(config, "api", "clearsky.api")
-        bootstrap.wait_until_it_answers(config, "api")
+        kept.start()
+        bootstrap.wait_until_it_answers(config, kept)
     with progress.step("image, flavors, networks, demo project"):
         admin = bootstrap.admin(config)
         bootstrap.image(admin, None)
@@ -98,10 +100,11 @@ def _install(progress: Progress) -> None:
 
 
 def _real(config: Config) -> None:
-    from clearsky.cli import bootstrap, doctor, process  # noqa: PLC0415
+    from clearsky.cli import bootstrap, doctor  # noqa: PLC0415
     from clearsky.console import assets  # noqa: PLC0415
-    from clearsky.engines import masquerade, prepare  # noqa: PLC0415
+    from clearsky.engines import keeper, prepare  # noqa: PLC0415
 
+    kept = keeper.of(config)
     progress = Progress(8)
     with progress.step("looking at this machine"):
         doctor.insist(config)
@@ -118,21 +121,25 @@ def _real(config: Config) -> None:
             bootstrap.prepare(config)
             prepare.give_state(config)
             assets.ensure(config)
-        with progress.step("engines: OVN, Open vSwitch, libvirt; api, worker, agent"):
-            if process.running(config, "supervisor") is None:
-                process.start(config, "supervisor", "clearsky.engines.supervisor")
-            bootstrap.wait_until_it_answers(config, "supervisor")
-            if config.network.masquerade:
-                masquerade.ensure(config)
+        with progress.step(f"engines: OVN, Open vSwitch, libvirt; api, worker, agent; kept by {kept.title}"):
+            _start(kept)
+            bootstrap.wait_until_it_answers(config, kept)
         with progress.step(f"this host, {config.host}"):
             admin = bootstrap.admin(config)
-            _wait_for_host(config, admin)
+            _wait_for_host(config, admin, kept)
         with progress.step("flavors, networks, demo project"):
             bootstrap.first_resources(config, admin)
         with progress.step("image tiny"):
             _upload_tiny(config, admin, building)
     click.echo(f"\nUp in {progress.elapsed_s:.1f} s.")
     _next_lines(config)
+
+
+def _start(kept: Keeper) -> None:
+    try:
+        kept.start()
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _certificates(config: Config) -> None:
@@ -175,7 +182,7 @@ def _upload_tiny(config: Config, admin: Client, building: Future[Path] | None) -
     _uploaded(config).touch()
 
 
-def _wait_for_host(config: Config, admin: Client) -> None:
+def _wait_for_host(config: Config, admin: Client, kept: Keeper) -> None:
     end = time.monotonic() + HOST_S
     while True:
         found, _ = admin.ask("GET", "/compute/v2.1/os-services")
@@ -183,7 +190,7 @@ def _wait_for_host(config: Config, admin: Client) -> None:
             return
         if time.monotonic() > end:
             raise click.ClickException(
-                f"the agent of this host does not report; see {config.state / 'logs' / 'agent.log'} and `clearsky status`"
+                f"the agent of this host does not report; see {kept.place('agent')} and `clearsky status`"
             )
         time.sleep(0.05)
 

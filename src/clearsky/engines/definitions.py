@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearsky.config import FILE_VARIABLE, Config
+from clearsky.engines import namespace, virtualization
 
+PRIVILEGED_PORTS = 1024
+"""Below it, only who has the capability can listen."""
 SCHEMAS = Path("/usr/share/ovn")
 HOME = Path(__file__).parents[3]
 """Where the program's files are: the checkout."""
@@ -25,6 +28,20 @@ class Process:
     """Account; empty: root."""
     socket_for: str = ""
     """Account that the socket is given to; empty: it stays the process's own."""
+    then: str = ""
+    """What is done as root once it is ready: a step of engines/steps.py."""
+    after: tuple[str, ...] = ()
+    """Processes that must be ready before it starts."""
+    gentle_end: tuple[str, ...] = ()
+    """Command that ends it, the network meanwhile going on; {pid} is its own. Empty: SIGTERM does."""
+    leaves_children: bool = False
+    """What it has started outlives it: guests."""
+    capabilities: tuple[str, ...] = ()
+    """What an account without rights may do nevertheless, in the kernel's words without CAP_."""
+    confined: bool = False
+    """It needs its files and sockets, and nothing else of the machine."""
+    title: str = ""
+    """What an operator reads about it."""
 
 
 def ovs_environment(config: Config) -> dict[str, str]:
@@ -37,51 +54,90 @@ def ovs_environment(config: Config) -> dict[str, str]:
     }
 
 
-def engines(config: Config, *, hide_kvm: bool) -> list[Process]:
+def engines(config: Config) -> list[Process]:
     """Return the engines in the order of their start."""
-    ovn, ovs, lib = config.run / "ovn", config.run / "ovs", config.run / "libvirt"
-    environment = ovs_environment(config)
-    room = _libvirt_room(config, hide_kvm=hide_kvm)
+    return [*_control(config), *_switch(config), *_virtualization(config)]
+
+
+def _control(config: Config) -> list[Process]:
+    ovn, state, environment = config.run / "ovn", config.state / "ovn", ovs_environment(config)
+    north = _database("ovn-nb", state / "nb.db", ovn / "nb.sock", ovn / "nb.ctl", environment)
+    south = _database("ovn-sb", state / "sb.db", ovn / "sb.sock", ovn / "sb.ctl", environment)
+    argv = (
+        "ovn-northd",
+        f"--ovnnb-db={config.northbound}",
+        f"--ovnsb-db={config.southbound}",
+        f"--unixctl={ovn / 'northd.ctl'}",
+    )
     return [
-        _database(
-            "ovn-nb",
-            config.state / "ovn" / "nb.db",
-            ovn / "nb.sock",
-            ovn / "nb.ctl",
-            environment,
-            socket_for=config.cloud.user,
-        ),
-        _database("ovn-sb", config.state / "ovn" / "sb.db", ovn / "sb.sock", ovn / "sb.ctl", environment),
+        replace(north, socket_for=config.cloud.user, title="networks as wanted (OVN northbound database)"),
+        replace(south, title="networks as flows (OVN southbound database)"),
         Process(
             "ovn-northd",
-            (
-                "ovn-northd",
-                f"--ovnnb-db={config.northbound}",
-                f"--ovnsb-db={config.southbound}",
-                f"--unixctl={ovn / 'northd.ctl'}",
-            ),
+            argv,
             environment,
             ovn / "northd.ctl",
+            after=("ovn-nb", "ovn-sb"),
+            confined=True,
+            title="translation of networks to flows (OVN northd)",
         ),
-        _database("ovs-db", config.state / "ovs" / "conf.db", ovs / "db.sock", ovs / "db.ctl", environment),
+    ]
+
+
+def _switch(config: Config) -> list[Process]:
+    ovs, environment = config.run / "ovs", ovs_environment(config)
+    enter = namespace.entering(config)
+    database = _database(
+        "ovs-db", config.state / "ovs" / "conf.db", ovs / "db.sock", ovs / "db.ctl", environment
+    )
+    return [
+        replace(database, then="chassis", title="the switch's database (Open vSwitch)"),
         Process(
             "ovs-vswitchd",
-            ("ovs-vswitchd", config.open_vswitch, f"--unixctl={ovs / 'vswitchd.ctl'}"),
+            (*enter, "ovs-vswitchd", config.open_vswitch, f"--unixctl={ovs / 'vswitchd.ctl'}"),
             environment,
             ovs / "vswitchd.ctl",
+            then="joint",
+            after=("ovs-db",),
+            title="the switch (Open vSwitch)",
         ),
-        Process("ovn-controller", ("ovn-controller", config.open_vswitch), environment),
+        Process(
+            "ovn-controller",
+            (*enter, "ovn-controller", config.open_vswitch),
+            environment,
+            after=("ovn-sb", "ovs-vswitchd"),
+            # SIGTERM would make it take back its tunnels and the ports' bindings.
+            gentle_end=(
+                "ovn-appctl",
+                "-t",
+                f"{config.run / 'ovn' / 'ovn-controller.{pid}.ctl'}",
+                "exit",
+                "--restart",
+            ),
+            title="flows of this host (OVN controller)",
+        ),
+    ]
+
+
+def _virtualization(config: Config) -> list[Process]:
+    lib, room = config.run / "libvirt", (*namespace.entering(config), *_libvirt_room(config))
+    return [
         Process(
             "virtlogd",
             (*room, "virtlogd", "-f", str(lib / "virtlogd.conf"), "-p", str(lib / "virtlogd.pid")),
             {},
             lib / "system" / "virtlogd-sock",
+            title="console logs of servers (libvirt)",
         ),
         Process(
             "libvirtd",
             (*room, "libvirtd", "-f", str(lib / "libvirtd.conf"), "-p", str(lib / "libvirtd.pid")),
-            {},
+            # No systemd-machined: it would put guests where the machine's shutdown ends them at once.
+            {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"},
             lib / "libvirt-sock",
+            after=("virtlogd",),
+            leaves_children=True,
+            title="servers (libvirt, QEMU)",
         ),
     ]
 
@@ -98,18 +154,15 @@ def libvirt_folders(config: Config) -> dict[Path, Path]:
     }
 
 
-def _libvirt_room(config: Config, *, hide_kvm: bool) -> tuple[str, ...]:
+def _libvirt_room(config: Config) -> tuple[str, ...]:
     words = [sys.executable, "-m", "clearsky.engines.room"]
     for source, target in libvirt_folders(config).items():
         words += ["--bind", str(source), str(target)]
-    if hide_kvm:
-        words += ["--hide-kvm", str(config.run / "libvirt" / "no-kvm")]
+    words += ["--hide-kvm", str(config.run / "libvirt" / "no-kvm"), str(virtualization.kept_in(config))]
     return tuple(words)
 
 
-def _database(
-    name: str, file: Path, socket: Path, control: Path, environment: dict[str, str], socket_for: str = ""
-) -> Process:
+def _database(name: str, file: Path, socket: Path, control: Path, environment: dict[str, str]) -> Process:
     argv = (
         "ovsdb-server",
         str(file),
@@ -117,7 +170,7 @@ def _database(
         f"--unixctl={control}",
         f"--pidfile={socket.with_suffix('.pid')}",
     )
-    return Process(name, argv, environment, socket, socket_for=socket_for)
+    return Process(name, argv, environment, socket, confined=True)
 
 
 def own(config: Config, program: Path) -> list[Process]:
@@ -129,8 +182,35 @@ def own(config: Config, program: Path) -> list[Process]:
     if interpreter.is_relative_to(HOME):
         interpreter = program / interpreter.relative_to(HOME)
     python = (str(interpreter), "-m")
+    user = config.cloud.user
     return [
-        Process("api", (*python, "clearsky.api"), environment, config.agent_api_socket, config.cloud.user),
-        Process("worker", (*python, "clearsky.work"), environment, None, config.cloud.user),
-        Process("agent", (*python, "clearsky.agent"), environment | ovs_environment(config)),
+        Process(
+            "api",
+            (*python, "clearsky.api"),
+            environment,
+            config.agent_api_socket,
+            user,
+            after=("ovn-nb",),
+            capabilities=("NET_BIND_SERVICE",) if config.api.port < PRIVILEGED_PORTS else (),
+            confined=True,
+            title="the APIs",
+        ),
+        Process(
+            "worker",
+            (*python, "clearsky.work"),
+            environment,
+            None,
+            user,
+            after=("ovn-nb",),
+            confined=True,
+            title="reconcilers",
+        ),
+        Process(
+            "agent",
+            (*python, "clearsky.agent"),
+            environment | ovs_environment(config),
+            after=("api", "libvirtd", "ovn-controller"),
+            leaves_children=True,
+            title="servers and ports of this host",
+        ),
     ]

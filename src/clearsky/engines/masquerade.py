@@ -24,7 +24,7 @@ delete table ip {name}
 table ip {name} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {net.public_cidr} oifname != "{net.external_bridge}" masquerade
+    ip saddr {net.public_cidr} oifname != "{config.external_device}" masquerade
   }}
 }}
 """

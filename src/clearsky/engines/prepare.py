@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import grp
-import ipaddress
 import os
 import pwd
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 import structlog
@@ -289,17 +286,3 @@ def ensure_chassis(config: Config) -> None:
             f"datapath_type={kind}",
             *extra,
         )
-
-
-def ensure_public_address(config: Config) -> None:
-    """Give the host its address on the provider network, so that it reaches floating IPs."""
-    cidr = ipaddress.ip_network(config.network.public_cidr)
-    bridge = config.network.external_bridge
-    end = time.monotonic() + 10
-    # Not /sys/class/net: what that shows depends on where it was mounted.
-    while bridge not in {name for _, name in socket.if_nameindex()}:
-        if time.monotonic() > end:
-            raise RuntimeError(f"the bridge {bridge} did not appear; see the log of ovs-vswitchd")
-        time.sleep(0.05)
-    subprocess.run(["ip", "address", "replace", f"{cidr[1]}/{cidr.prefixlen}", "dev", bridge], check=True)
-    subprocess.run(["ip", "link", "set", bridge, "up"], check=True)

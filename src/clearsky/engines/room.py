@@ -45,14 +45,14 @@ def hide_kvm(empty: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="clearsky.engines.room")
     parser.add_argument("--bind", nargs=2, action="append", type=Path, default=[], metavar=("FROM", "TO"))
-    parser.add_argument("--hide-kvm", type=Path, metavar="EMPTY_FILE")
+    parser.add_argument("--hide-kvm", nargs=2, type=Path, metavar=("EMPTY_FILE", "UNLESS_THIS_SAYS_KVM"))
     parser.add_argument("program", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
     enter()
     for source, target in chosen.bind:
         bind(source, target)
-    if chosen.hide_kvm:
-        hide_kvm(chosen.hide_kvm)
+    if chosen.hide_kvm and chosen.hide_kvm[1].read_text(encoding="ascii") != "kvm":
+        hide_kvm(chosen.hide_kvm[0])
     os.execvp(chosen.program[0], chosen.program)
 
 

@@ -12,7 +12,6 @@ import json
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -24,7 +23,7 @@ import structlog
 from clearsky import config as settings_module
 from clearsky import logs
 from clearsky.config import Config
-from clearsky.engines import prepare, teardown, virtualization
+from clearsky.engines import prepare, steps, teardown
 from clearsky.engines.definitions import Process, engines, own
 
 log = structlog.get_logger("supervisor")
@@ -84,17 +83,7 @@ class Supervisor:
             except (OSError, KeyError) as error:
                 log.error("a process cannot be started", name=process.name, error=str(error))  # noqa: TRY400
                 return
-        end = time.monotonic() + 10
-        while (
-            process.ready is not None
-            and not _accepts(process.ready)
-            and time.monotonic() < end
-            and not self.stopping
-        ):
-            time.sleep(0.02)
-        if process.ready is not None and process.socket_for and process.ready.exists():
-            account = pwd.getpwnam(process.socket_for)
-            os.chown(process.ready, account.pw_uid, account.pw_gid)
+        steps.after(self.config, process, steps.READY_S, lambda: not self.stopping)
 
     def _start(self, process: Process) -> None:
         logs = self.config.state / "logs"
@@ -103,8 +92,14 @@ class Supervisor:
             if process.user:
                 found = pwd.getpwnam(process.user)
                 account = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+            argv = process.argv
+            if process.capabilities:
+                kept = ",".join(f"+{name.lower()}" for name in process.capabilities)
+                names = (f"--reuid={process.user}", f"--regid={process.user}", "--clear-groups")
+                argv = ("setpriv", *names, f"--inh-caps={kept}", f"--ambient-caps={kept}", "--", *argv)
+                account = {}
             child = subprocess.Popen(
-                process.argv,
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -130,8 +125,14 @@ class Supervisor:
                     and time.monotonic() - self._died.get(process.name, 0.0) > RESTART_S
                 ):
                     self._died[process.name] = time.monotonic()
-                    self.ensure(process)
+                    self._start_again(process)
             time.sleep(0.2)
+
+    def _start_again(self, process: Process) -> None:
+        try:
+            self.ensure(process)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            log.error("a process is not as it should be", name=process.name, error=str(error))  # noqa: TRY400
 
     @staticmethod
     def _reap() -> None:
@@ -172,20 +173,9 @@ class Supervisor:
         self.file.unlink(missing_ok=True)
 
 
-def _accepts(path: Path) -> bool:
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def of(config: Config, *, hide_kvm: bool = False) -> Supervisor:
+def of(config: Config) -> Supervisor:
     """Return the supervisor of all of a cloud's processes, with those that run already."""
-    supervisor = Supervisor(
-        config, [*engines(config, hide_kvm=hide_kvm), *own(config, prepare.ensure_program(config))]
-    )
+    supervisor = Supervisor(config, [*engines(config), *own(config, prepare.ensure_program(config))])
     supervisor.adopt()
     return supervisor
 
@@ -193,9 +183,9 @@ def of(config: Config, *, hide_kvm: bool = False) -> Supervisor:
 def main() -> None:
     config = settings_module.load()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    hide_kvm = not virtualization.accelerated(config)
     logs.configure("supervisor")
-    supervisor = of(config, hide_kvm=hide_kvm)
+    steps.before_all(config)
+    supervisor = of(config)
 
     def stop(*_: object) -> None:
         supervisor.stopping = True
@@ -206,10 +196,6 @@ def main() -> None:
         if supervisor.stopping:
             break
         supervisor.ensure(process)
-        if process.name == "ovs-db":
-            prepare.ensure_chassis(config)
-        if process.name == "ovs-vswitchd":
-            prepare.ensure_public_address(config)
     supervisor.save()
     supervisor.watch()
     supervisor.stop()

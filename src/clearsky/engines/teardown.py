@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from clearsky.config import Config
-from clearsky.engines import masquerade, prepare
+from clearsky.engines import masquerade, namespace, prepare
 
 POWER_BUTTON_S = 20.0
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
@@ -60,11 +60,12 @@ def remove_network(config: Config) -> None:
         words = [word for bridge in bridges for word in ("--", "--if-exists", "del-br", bridge)]
         prepare.vsctl(config, *words[1:])
         for name in ours:
-            _ip("link", "delete", "dev", name)
+            _run(*namespace.entering(config), "ip", "link", "delete", "dev", name)
     with contextlib.suppress(FileNotFoundError):
         for network in os.listdir(config.run / "metadata"):
-            _ip("netns", "delete", f"{config.network.device_prefix}-{network[:11]}")
+            _run("ip", "netns", "delete", f"{config.network.device_prefix}-{network[:11]}")
     masquerade.remove(config)
+    namespace.remove(config)
 
 
 def remove_idle_tap(name: str) -> None:
@@ -84,5 +85,5 @@ def remove_view(config: Config) -> None:
         (config.run / "program").rmdir()
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=False, capture_output=True)
+def _run(*words: str) -> None:
+    subprocess.run(words, check=False, capture_output=True)

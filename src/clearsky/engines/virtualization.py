@@ -16,12 +16,17 @@ SIGN = b"KVM runs"
 
 def accelerated(config: Config) -> bool:
     """Say whether servers run on KVM; probed once for each boot of the machine, kept in the run directory."""
-    if config.compute.virtualization != "auto":
-        return config.compute.virtualization == "kvm"
-    known = config.run / "virtualization"
-    if not known.exists():
-        known.write_text("kvm" if probe() else "tcg", encoding="ascii")
+    known, chosen = kept_in(config), config.compute.virtualization
+    if chosen == "auto" and not known.exists():
+        chosen = "kvm" if probe() else "tcg"
+    if chosen != "auto" and (not known.exists() or known.read_text(encoding="ascii") != chosen):
+        known.write_text(chosen, encoding="ascii")
     return known.read_text(encoding="ascii") == "kvm"
+
+
+def kept_in(config: Config) -> Path:
+    """Return the file that says `kvm` or `tcg`."""
+    return config.run / "virtualization"
 
 
 def probe() -> bool:

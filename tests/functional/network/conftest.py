@@ -111,7 +111,7 @@ def engine_host() -> Iterator[Host]:
         cloud=config.Cloud(state_dir=folder / "s", run_dir=folder / "r", host="host1"),
         network=config.Network(integration_bridge="csn-int", external_bridge="csn-ex", datapath="netdev"),
     )
-    network_only = [p for p in engines(settings, hide_kvm=False) if p.name.startswith("ov")]
+    network_only = [p for p in engines(settings) if p.name.startswith("ov")]
     prepare.ensure_accounts(settings)
     prepare.ensure_folders(settings)
     prepare.ensure_databases(settings)
@@ -121,10 +121,6 @@ def engine_host() -> Iterator[Host]:
         run("ip", "link", "set", "lo", "up")
         for process in network_only:
             supervisor.ensure(process)
-            if process.name == "ovs-db":
-                prepare.ensure_chassis(settings)
-            if process.name == "ovs-vswitchd":
-                prepare.ensure_public_address(settings)
         yield host
     finally:
         supervisor.stop()
