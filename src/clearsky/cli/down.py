@@ -13,7 +13,14 @@ from clearsky.config import Config
 @click.option("--purge", is_flag=True, help="Remove all data and everything the cloud made on this host.")
 @click.pass_obj
 def command(config: Config, purge: bool) -> None:
-    """Stop the cloud and its servers. Its data stays, unless purged; `up` starts again what ran."""
+    """Stop the cloud and its servers. Its data stays, unless purged; `up` starts again what ran.
+
+    Servers get the power button and 20 seconds. A boot of the machine does not start the cloud until the next `up`.
+
+    \b
+    sudo ./clearsky down                  until the next `up`
+    sudo ./clearsky down --purge          for good: servers, images, networks, accounts of the cloud
+    """
     from clearsky.cli import bootstrap  # noqa: PLC0415
     from clearsky.cli.progress import Progress  # noqa: PLC0415
     from clearsky.cli.which import present, root_only  # noqa: PLC0415

@@ -15,7 +15,15 @@ from clearsky.config import Config
 @click.option("-n", "--lines", default=50, show_default=True, help="How many of the last lines.")
 @click.pass_obj
 def command(config: Config, processes: tuple[str, ...], follow: bool, lines: int) -> None:
-    """Print the last log lines of PROCESSES (all of them by default)."""
+    """Print the last log lines of PROCESSES (all of them by default).
+
+    From the journal where systemd keeps the processes, else from files in the state directory's `logs/`. Lines of
+    api, worker and agent are JSON; `request_id` is what clients see as x-openstack-request-id.
+
+    \b
+    sudo ./clearsky logs -f api worker agent
+    sudo ./clearsky logs -n 1000 api | grep req-6d2b...
+    """
     from clearsky.cli.which import present  # noqa: PLC0415
     from clearsky.engines import keeper  # noqa: PLC0415
 

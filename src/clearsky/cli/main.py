@@ -50,6 +50,16 @@ def main(ctx: click.Context, file: Path | None) -> None:
     """Clearsky: an OpenStack-compatible cloud that one can see through.
 
     Begin with `clearsky up` (as root), or `clearsky up --simulate`; then use the `openstack` command.
+
+    \b
+    sudo ./clearsky doctor            what this machine lacks
+    sudo ./clearsky up                a cloud, and what to type next
+    openstack --os-cloud clearsky server list
+    sudo ./clearsky status            what runs, what is wrong
+    sudo ./clearsky trace ID          what happened to a server, a port, a request
+    sudo ./clearsky down              stop; `up` starts again what ran
+
+    Every command says more with --help. Settings are described in docs/settings.md.
     """
     from clearsky import config  # noqa: PLC0415
 
@@ -60,4 +70,4 @@ def main(ctx: click.Context, file: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="clearsky")

@@ -59,7 +59,12 @@ def gather(config: Config) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def command(config: Config, as_json: bool) -> None:
-    """Say what runs, and what is wrong. The exit status is 1 where something is."""
+    """Say what runs, and what is wrong. The exit status is 1 where something is.
+
+    \b
+    sudo ./clearsky status
+    sudo ./clearsky status --json | jq -r '.wrong[]'
+    """
     from clearsky.cli.which import present  # noqa: PLC0415
 
     found = gather(present(config))

@@ -26,7 +26,14 @@ PACKAGES = {
 @click.option("--fast", is_flag=True, help="Without the tests that need real engines or a running cloud.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED)
 def command(fast: bool, more: tuple[str, ...]) -> None:
-    """Run every test, the API's on SQLite and on PostgreSQL. What follows is handed to pytest instead."""
+    """Run every test, the API's on SQLite and on PostgreSQL. What follows is handed to pytest instead.
+
+    \b
+    ./clearsky test --fast                           what needs no root and no engines
+    ./clearsky test tests/api/compute -q             some of them
+    sudo ./clearsky test                             everything
+    sudo ./clearsky test tests/machine --machine -n 0    on Debian machines that have nothing yet
+    """
     root = Path(__file__).parents[3]
     pytest = [sys.executable, "-m", "pytest", "-n", "2"]
     if more:

@@ -14,7 +14,12 @@ from clearsky.config import Config
 @click.argument("what", metavar="ID")
 @click.pass_obj
 def command(config: Config, what: str) -> None:
-    """Print the steps that were taken for a server, a port or a request (req-...), and what is wanted and seen."""
+    """Print the steps that were taken for a server, a port or a request (req-...), and what is wanted and seen.
+
+    \b
+    sudo ./clearsky trace $(openstack server show first -f value -c id)
+    sudo ./clearsky trace req-6d2b0a5e-...       as in a response's x-openstack-request-id
+    """
     from clearsky import app  # noqa: PLC0415
     from clearsky.cli.which import present  # noqa: PLC0415
     from clearsky.compute import service as compute  # noqa: PLC0415

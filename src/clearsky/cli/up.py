@@ -29,7 +29,18 @@ HOST_S = 60.0
 )
 @click.pass_obj
 def command(config: Config, simulate: bool, fetch_only: bool) -> None:
-    """Start the cloud. Running it again changes nothing."""
+    """Start the cloud, and make what a first user needs. Running it again changes nothing.
+
+    It looks at the machine (as `doctor` does), installs Debian packages that are missing, builds the image `tiny`, starts
+    engines and APIs (as systemd's units where systemd runs the machine), and makes flavors, a provider network and the
+    project `demo`. Entries for the `openstack` command go into clouds.yaml.
+
+    \b
+    sudo ./clearsky up                          the cloud of /etc/clearsky/clearsky.toml
+    sudo ./clearsky --config blue.toml up       another one beside it
+    ./clearsky up --simulate                    only the APIs, as any user
+    sudo ./clearsky up --fetch-only             before the network goes away
+    """
     if fetch_only:
         root_only(config)
         _fetch(config)
