@@ -49,7 +49,7 @@ class Cloud:
     """Name of this host in the cloud; empty: the machine's host name."""
     namespace: str = ""
     """Network namespace that `up` makes for the switch and the servers; empty: this machine's own. Each further cloud of
-    a machine needs one. A veth pair joins its external bridge to this machine."""
+    a machine needs one. A veth pair joins it to this machine."""
     keeper: str = "auto"
     """Who keeps the processes running: systemd, supervisor, or auto: systemd where it runs this machine."""
 
@@ -350,7 +350,7 @@ class Config:
 
     @property
     def external_device(self) -> str:
-        """The machine's own device on the provider network."""
+        """The machine's own device toward the provider networks."""
         return f"{self.cloud.namespace}-ex" if self.cloud.namespace else self.network.external_bridge
 
     @property

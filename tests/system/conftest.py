@@ -58,6 +58,7 @@ def until(what: str, holds: Callable[[], Any], seconds: float = 60, every: float
 class Cloud:
     folder: Path
     namespace_pid: int
+    name: str = "trial"
 
     @property
     def state(self) -> Path:
@@ -84,7 +85,7 @@ class Cloud:
             | {
                 "CLEARSKY_CONFIG": str(self.folder / "clearsky.toml"),
                 "OS_CLIENT_CONFIG_FILE": str(self.folder / "clouds.yaml"),
-                "OS_CLOUD": "trial",
+                "OS_CLOUD": self.name,
             }
             | environment,
         )
@@ -99,11 +100,11 @@ class Cloud:
             raise AssertionError(f"clearsky {' '.join(words)}: {done.stdout}{done.stderr}\n{logs}")
         return done.stdout
 
-    def openstack(self, *words: str, cloud: str = "trial") -> Any:
+    def openstack(self, *words: str, cloud: str = "") -> Any:
         """Run the openstack command; return what it printed, parsed where it is JSON."""
         program = Path(sys.executable).with_name("openstack")
         printing = () if SILENT & {*words} else ("-f", "json")
-        text = self.run(program, *words, *printing, OS_CLOUD=cloud).stdout
+        text = self.run(program, *words, *printing, OS_CLOUD=cloud or self.name).stdout
         # What --wait prints of its progress comes before the JSON.
         begin = min((text.find(sign) for sign in "[{" if sign in text), default=-1)
         return json.loads(text[begin:]) if begin >= 0 and printing else text
@@ -129,7 +130,7 @@ class Cloud:
 
     def endpoint(self) -> str:
         clouds = yaml.safe_load((self.folder / "clouds.yaml").read_text())["clouds"]
-        return str(clouds["trial"]["auth"]["auth_url"])
+        return str(clouds[self.name]["auth"]["auth_url"])
 
     def pids(self) -> dict[str, int]:
         known = json.loads((self.runtime / "processes.json").read_text())

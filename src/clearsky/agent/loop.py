@@ -18,6 +18,7 @@ from clearsky.agent.networks import Networks
 from clearsky.agent.protocol import Desired, DesiredServer, Observed, ObservedServer, Step
 from clearsky.agent.servers import Servers
 from clearsky.config import Config
+from clearsky.engines import namespace
 
 log = structlog.get_logger("agent")
 PERIOD_S = 10.0
@@ -195,11 +196,16 @@ class Loop:
         """Give the host its own addresses on the provider networks."""
         if cidrs == self._external and not again:
             return
-        device = self.config.external_device
+        bridge, gone = self.config.network.external_bridge, set(self._external) - set(cidrs)
         for cidr in cidrs:
-            host.run(*self._outside, "ip", "address", "replace", cidr, "dev", device)
-        for cidr in set(self._external) - set(cidrs):
-            host.run(*self._outside, "ip", "address", "del", cidr, "dev", device)
+            host.run("ip", "address", "replace", cidr, "dev", bridge)
+        for cidr in gone:
+            host.run("ip", "address", "del", cidr, "dev", bridge)
+        try:
+            namespace.route(self.config, cidrs, outside=self._outside)
+            namespace.route(self.config, gone, verb="del", outside=self._outside)
+        except RuntimeError as error:
+            raise HostError(str(error)) from error
         self._external = cidrs
 
     def _take_password(self, network_id: str, address: str, password: str) -> None:

@@ -24,7 +24,7 @@ class Units:
     def start(self) -> None:
         rendered = units.render(self.config, self._every(prepare.ensure_program(self.config)))
         changed = []
-        for name in self._files() - set(rendered):
+        for name in units.on_the_machine(self.config) - set(rendered):
             (units.FOLDER / name).unlink()
         for name, text in rendered.items():
             path = units.FOLDER / name
@@ -59,7 +59,7 @@ class Units:
             return ran
         _systemctl("disable", "--quiet", units.target(self.config))
         last = {units.service(self.config, name) for name in OUTLAST}
-        every = sorted(self._files())
+        every = sorted(units.on_the_machine(self.config))
         _systemctl("stop", *(name for name in every if name not in last))
         if purge:
             from clearsky.engines import teardown  # noqa: PLC0415
@@ -76,7 +76,7 @@ class Units:
         if not purge:
             return
         teardown.remove_idle_tap("ovs-netdev")
-        for name in self._files():
+        for name in units.on_the_machine(self.config):
             (units.FOLDER / name).unlink()
         _systemctl("daemon-reload")
         with contextlib.suppress(subprocess.CalledProcessError):
@@ -106,14 +106,6 @@ class Units:
 
     def _every(self, program: Path) -> list[definitions.Process]:
         return [*definitions.engines(self.config), *definitions.own(self.config, program)]
-
-    def _files(self) -> set[str]:
-        """Return the names of this cloud's units on the machine; another cloud's name may begin like this one's."""
-        known = set(units.render(self.config, self._every(definitions.HOME)))
-        timer = f"{units.prefix(self.config)}-renew"
-        return {
-            name for name in {*known, f"{timer}.timer", f"{timer}.service"} if (units.FOLDER / name).exists()
-        }
 
 
 def _systemctl(verb: str, *words: str) -> str:
