@@ -23,3 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["sqlite", "postgresql"],
         help="what the api tests run on; PostgreSQL is started by them",
     )
+    parser.addoption(
+        "--machine", action="store_true", help="also tests/machine: machines that have nothing yet"
+    )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,33 @@ def test_two_clouds_run_beside_each_other_and_are_reached_from_the_machine(cloud
         )
         assert len(sent) > 3_000_000
         assert json_status(cloud) == []
+        assert guest_to_machine(cloud, addresses[name], key) == BYTES
     inside = clouds["blue"].run("ip", "-n", "cst-blue", "-br", "link").stdout
     assert "br-int" in inside
     assert "br-int" not in clouds["blue"].run("ip", "-br", "link").stdout
+
+
+def guest_to_machine(cloud: Cloud, address: str, key: Path) -> int:
+    """Let a guest send to the machine's own address; return how many bytes came."""
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(cloud.run, sys.executable, "-c", LISTENER)
+        until("a listener", lambda: ":5001" in cloud.run("ss", "-ltn").stdout)
+        cloud.ssh(address, key, f"head -c {BYTES} /dev/zero | nc -w 20 10.213.99.1 5001", check=False)
+        return int(heard.result().stdout)
+
+
+BYTES = 5_000_000
+LISTENER = """
+import socket
+with socket.create_server(("10.213.99.1", 5001)) as listener:
+    listener.settimeout(30)
+    line, _ = listener.accept()
+    line.settimeout(30)
+    count = 0
+    while part := line.recv(1 << 20):
+        count += len(part)
+    print(count)
+"""
 
 
 def json_status(cloud: Cloud) -> list[str]:
