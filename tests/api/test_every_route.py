@@ -64,3 +64,15 @@ def test_a_route_says_what_it_takes_and_gives(service, route):
         assert route.response is not None, "a GET route needs a response schema"
     if route.status == 204:
         assert route.response is None
+
+
+def test_head_answers_as_get_without_a_body(cloud):
+    wrong = []
+    for service, route in ALL:
+        if route.method != "GET" or route.stream or route.path.endswith(":path}"):
+            continue
+        path, headers = _path(service, route), _headers(service, route)
+        got, head = (cloud.admin.request(method, path, headers=headers) for method in ("GET", "HEAD"))
+        if (head.status_code, head.content) != (got.status_code, b"") and head.status_code != 204:
+            wrong.append((route.path, got.status_code, head.status_code, head.content[:80]))
+    assert not wrong
