@@ -6,12 +6,13 @@ import re
 import time
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from clearsky.config import Identity
 from clearsky.errors import Invalid
 from clearsky.identity import passwords
 from clearsky.identity import tables as t
+from clearsky.identity.store.kit import ensure
 
 DAY = 24 * 3600
 
@@ -64,14 +65,8 @@ def remember(c: Connection, settings: Identity, user: Any) -> None:
     keep = max(settings.unique_last_password_count - 1, 0)
     if keep and user.password_hash:
         created = user.password_created_at or 0.0
-        if not c.execute(
-            select(own.user_id).where(own.user_id == user.id, own.created_at == created)
-        ).first():
-            c.execute(
-                insert(t.former_passwords).values(
-                    user_id=user.id, created_at=created, password_hash=user.password_hash
-                )
-            )
+        values = {"user_id": user.id, "created_at": created, "password_hash": user.password_hash}
+        ensure(c, t.former_passwords, values)
     kept = select(own.created_at).where(own.user_id == user.id).order_by(own.created_at.desc()).limit(keep)
     c.execute(delete(t.former_passwords).where(own.user_id == user.id, own.created_at.not_in(kept)))
 

@@ -116,6 +116,7 @@ def update_domain(call: Call) -> Reply:
 def delete_domain(call: Call) -> Reply:
     """Delete a disabled domain with everything in it."""
     with call.house.db.write() as c:
+        resource.lock_trees(c)
         remove_domain(c, guard.domain(call, c, "identity:delete_domain"))
     return Reply()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
@@ -18,7 +18,7 @@ from clearsky.identity.api.projects import project_list
 from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.schema.common import ID, OBJECT
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
-from clearsky.identity.store import catalog, removal, resource
+from clearsky.identity.store import catalog, kit, removal, resource
 
 routes = Routes()
 _BASE = "/v3/OS-EP-FILTER"
@@ -158,8 +158,7 @@ def _associated(c: Connection, table: Table, pair: dict[str, str]) -> bool:
 
 
 def _associate(c: Connection, table: Table, pair: dict[str, str]) -> None:
-    if not _associated(c, table, pair):
-        c.execute(insert(table).values(**pair))
+    if kit.ensure(c, table, pair):
         store.bump(c)
 
 

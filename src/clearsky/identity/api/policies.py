@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
+from clearsky.db.engine import lock
 from clearsky.errors import NotFound
 from clearsky.identity import store
 from clearsky.identity import tables as t
@@ -114,6 +115,7 @@ def _register(kind: str, path: str) -> None:
 def create_association(call: Call) -> Reply:
     """Make a policy the one for an endpoint, a service, or a service in a region."""
     with call.house.db.write() as c:
+        lock(c, "identity.policy_associations")
         policy, place = _policy(call, c), _place(call, c)
         changed = update(t.policy_associations).where(_where(place)).values(policy_id=policy.id)
         if not c.execute(changed).rowcount:

@@ -41,6 +41,7 @@ def _shown(call: Call, tags: list[str]) -> Reply:
 
 def _writable(call: Call, c: Connection, rule: str) -> Any:
     row = guard.project(call, c, rule)
+    resource.lock_tags(c, row.id)
     attributes.refuse_immutable(row, "project", {"tags": []})
     return row
 

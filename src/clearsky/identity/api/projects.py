@@ -70,6 +70,7 @@ def create_project(call: Call) -> Reply:
     if body.get("is_domain"):
         return _create_as_domain(call, body)
     with call.house.db.write() as c:
+        resource.lock_trees(c)
         domain_id, parent_id = _place(call, c, body)
         call.authorize("identity:create_project", **{"target.project.domain_id": domain_id})
         domain = resource.domain(c, domain_id)
@@ -213,6 +214,8 @@ def update_project(call: Call) -> Reply:
     """Update a project; disabling it voids its tokens."""
     body = call.body["project"]
     with call.house.db.write() as c:
+        if "enabled" in body:
+            resource.lock_trees(c)
         row = guard.project(
             call, c, "identity:update_domain" if _is_domain(call, c) else "identity:update_project"
         )
@@ -261,6 +264,7 @@ def _refuse_switch(c: Connection, row: Any, *, enable: bool) -> None:
 def delete_project(call: Call) -> Reply:
     """Delete a project with everything that hangs on it."""
     with call.house.db.write() as c:
+        resource.lock_trees(c)
         if _is_domain(call, c):
             remove_domain(c, guard.project(call, c, "identity:delete_domain"))
             return Reply()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select
+from sqlalchemy import Connection, and_, delete, or_, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
 from clearsky.identity.store import delegation, effective
 from clearsky.identity.store.effective import SYSTEM, implications, with_implied
-from clearsky.identity.store.kit import AnyRow
+from clearsky.identity.store.kit import AnyRow, ensure
 
 __all__ = [
     "SYSTEM",
@@ -41,8 +41,7 @@ def implied_by(c: Connection, prior_role_id: str) -> Sequence[AnyRow]:
 
 
 def imply(c: Connection, prior: str, implied: str) -> None:
-    if (prior, implied) not in implications(c):
-        c.execute(insert(t.implied_roles).values(prior_role_id=prior, implied_role_id=implied))
+    ensure(c, t.implied_roles, {"prior_role_id": prior, "implied_role_id": implied})
 
 
 def unimply(c: Connection, prior: str, implied: str) -> None:
@@ -56,8 +55,7 @@ def unimply(c: Connection, prior: str, implied: str) -> None:
 
 
 def assign(c: Connection, values: dict[str, Any]) -> None:
-    if not c.execute(select(t.assignments).filter_by(**values)).first():
-        c.execute(insert(t.assignments).values(**values))
+    ensure(c, t.assignments, values)
 
 
 def unassign(c: Connection, values: dict[str, Any]) -> None:

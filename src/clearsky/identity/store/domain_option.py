@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
+from clearsky.db.engine import lock
 from clearsky.identity import tables as t
 from clearsky.identity.domain_options import Options, is_sensitive
 
@@ -27,6 +28,7 @@ def of_domain(c: Connection, domain_id: str) -> tuple[Options, set[tuple[str, st
 
 def put(c: Connection, domain_id: str, options: Options) -> None:
     """Set these options, and leave the others as they are."""
+    lock(c, f"identity.domain_options.{domain_id}")
     own = t.domain_options.c
     for group, values in options.items():
         for option, value in values.items():

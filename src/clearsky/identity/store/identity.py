@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, delete, insert, select
+from sqlalchemy import CompoundSelect, Connection, delete, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
-from clearsky.identity.store.kit import AnyRow
+from clearsky.identity.store.kit import AnyRow, ensure
 
 
 def user_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
@@ -43,19 +43,7 @@ def groups_of(c: Connection, user_id: str) -> list[str]:
 
 
 def add_member(c: Connection, group_id: str, user_id: str) -> None:
-    if not is_member(c, group_id, user_id):
-        c.execute(insert(t.memberships).values(group_id=group_id, user_id=user_id))
-
-
-def is_member(c: Connection, group_id: str, user_id: str) -> bool:
-    return (
-        c.execute(
-            select(t.memberships).where(
-                t.memberships.c.group_id == group_id, t.memberships.c.user_id == user_id
-            )
-        ).first()
-        is not None
-    )
+    ensure(c, t.memberships, {"group_id": group_id, "user_id": user_id})
 
 
 def remove_member(c: Connection, group_id: str, user_id: str) -> None:

@@ -51,6 +51,18 @@ def create(c: Connection, table: Table, values: dict[str, Any], what: str) -> An
         ) from error
 
 
+def ensure(c: Connection, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row of keys unless it is there, also where another transaction inserts it just now; say whether we did."""
+    if c.execute(select(table).filter_by(**values)).first() is not None:
+        return False
+    try:
+        with c.begin_nested():
+            c.execute(insert(table).values(**values))
+    except IntegrityError:
+        return False
+    return True
+
+
 def change(c: Connection, table: Table, id: str, values: dict[str, Any], what: str) -> AnyRow:
     if not values:
         return get(c, table, id, what)

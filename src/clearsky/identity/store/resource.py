@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, delete, func, insert, literal, select
 
+from clearsky.db.engine import lock
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
 from clearsky.identity.store.kit import AnyRow, get
@@ -35,6 +36,11 @@ def project_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
 
 def domain_named(c: Connection, name: str) -> AnyRow | None:
     return project_named(c, name, DOMAIN_ROOT)
+
+
+def lock_trees(c: Connection) -> None:
+    """Let nobody else make, switch or delete projects until this transaction ends: a rule holds for a whole branch."""
+    lock(c, "identity.projects")
 
 
 # -- trees ------------------------------------------------------------------------------------------------------
@@ -102,7 +108,14 @@ def tags(c: Connection, id: str) -> list[str]:
     return list(c.execute(select(own.tag).where(own.project_id == id).order_by(own.tag)).scalars())
 
 
+def lock_tags(c: Connection, id: str) -> None:
+    """Let nobody else change a project's tags until this transaction ends."""
+    lock(c, f"identity.project_tags.{id}")
+
+
 def set_tags(c: Connection, id: str, wanted: Iterable[str]) -> None:
+    """Replace a project's tags; where they follow from the present ones, `lock_tags` comes before."""
+    lock_tags(c, id)
     c.execute(delete(t.project_tags).where(t.project_tags.c.project_id == id))
     rows = [{"project_id": id, "tag": tag} for tag in sorted(set(wanted))]
     if rows:
