@@ -279,6 +279,8 @@ class Quota:
     subnet_pools: int = -1
     rbac_policies: int = 10
     address_groups: int = 10
+    trunks: int = -1
+    qos_policies: int = -1
 
 
 @dataclass(frozen=True, slots=True)

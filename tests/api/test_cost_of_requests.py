@@ -59,7 +59,7 @@ def servers(cloud):
     [
         ("/compute/v2.1/servers/detail", 9),
         ("/compute/v2.1/servers", 2),
-        ("/network/v2.0/ports", 4),
+        ("/network/v2.0/ports", 5),
         ("/network/v2.0/networks", 4),
         ("/image/v2/images", 2),
         ("/image/v2/images?tag=a&os_distro=debian&sort=name:asc", 2),

@@ -60,6 +60,10 @@ class Port:
     """(option, value, IP version)"""
     dns_name: str = ""
     dns_domain: str = ""
+    qos_policy_id: str | None = None
+    """Its own, or its network's."""
+    parent: tuple[str, int] | None = None
+    """Where it is a trunk's sub-port: the parent port, and the VLAN that carries it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +74,42 @@ class Router:
     enable_snat: bool
     gateway_port_id: str | None
     routes: tuple[tuple[str, str], ...]
+    qos_policy_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FloatingIp:
     id: str
     floating_ip_address: str
-    fixed_ip_address: str
+    fixed_ip_address: str | None
+    """None where only some of its ports lead inside."""
     router_id: str
-    port_id: str
+    port_id: str | None
+    qos_policy_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Ports of a floating IP that lead inside."""
+
+    id: str
+    floating_ip_id: str
+    router_id: str
+    floating_ip_address: str
+    protocol: str
+    pairs: tuple[tuple[int, int], ...]
+    """(port outside, port inside)"""
+    internal_ip_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class QosRule:
+    policy_id: str
+    kind: str
+    direction: str
+    max_kbps: int | None
+    max_burst_kbps: int | None
+    dscp_mark: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +148,8 @@ class Topology:
     security_groups: tuple[SecurityGroup, ...] = ()
     rules: tuple[Rule, ...] = ()
     address_groups: tuple[AddressGroup, ...] = ()
+    forwardings: tuple[Forwarding, ...] = ()
+    qos_rules: tuple[QosRule, ...] = ()
     gateway_hosts: tuple[str, ...] = ()
     """Chassis that may carry routers' gateways."""
 
@@ -125,6 +158,7 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 METADATA = "network:distributed"
+SUB_PORT = "trunk:subport"
 DOMAIN = "openstacklocal"
 """What names of ports end with where nobody chose another domain."""
 

@@ -6,6 +6,7 @@ from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
 
 _READER = f"{ADMIN} or role:reader"
 _MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
+_MANAGER = f"{ADMIN} or (role:manager and project_id:%(project_id)s)"
 _NAMES = ("network", "subnet", "subnetpool", "address_scope", "address_group", "port", "router", "floatingip",
           "security_group", "security_group_rule", "rbac_policy")  # fmt: skip
 
@@ -20,6 +21,22 @@ RULES = (
     Rule("get_default_security_group_rule", ANY_TOKEN),
     Rule("create_default_security_group_rule", ADMIN),
     Rule("delete_default_security_group_rule", ADMIN),
+    *(Rule(f"{verb}_trunk", _MEMBER) for verb in ("create", "update", "delete")),
+    Rule("get_trunk", _READER),
+    Rule("add_subports", _MEMBER),
+    Rule("remove_subports", _MEMBER),
+    Rule("get_subports", _READER),
+    *(Rule(f"{verb}_floatingip_port_forwarding", _MEMBER) for verb in ("create", "update", "delete")),
+    Rule("get_floatingip_port_forwarding", _READER),
+    *(Rule(f"{verb}_policy", _MANAGER) for verb in ("create", "update", "delete")),
+    Rule("get_policy", _READER),
+    *(
+        Rule(f"{verb}_policy_{kind}_rule", _READER if verb == "get" else _MANAGER)
+        for kind in ("bandwidth_limit", "dscp_marking")
+        for verb in ("create", "get", "update", "delete")
+    ),
+    Rule("get_rule_type", _READER),
+    Rule("show_rule_type", ADMIN),
     Rule("get_auto_allocated_topology", _MEMBER),
     Rule("delete_auto_allocated_topology", _MEMBER),
     Rule("get_floatingip_pool", _READER),

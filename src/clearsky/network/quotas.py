@@ -22,6 +22,8 @@ RESOURCES: dict[str, tuple[Table, str]] = {
     "floatingip": (t.floating_ips, "floating_ips"),
     "security_group": (t.security_groups, "security_groups"),
     "security_group_rule": (t.rules, "security_group_rules"),
+    "trunk": (t.trunks, "trunks"),
+    "qos_policy": (t.qos_policies, "qos_policies"),
     "address_group": (t.address_groups, "address_groups"),
     "rbac_policy": (t.rbac, "rbac_policies"),
 }

@@ -210,6 +210,7 @@ def ensure_server_port(
         if row is not None:
             if row.host != host:
                 store.change(c, t.ports, row.id, binding | {"up": False})
+                store.bind_sub_ports(c, row.id, host)
                 store.sync(c)
             return str(row.id)
         if request.port_id:
@@ -217,6 +218,7 @@ def ensure_server_port(
             if row.device_id and row.device_id != server_id:
                 raise Conflict(f"Port {row.id} is still in use: by {row.device_owner} {row.device_id}.")
             store.change(c, t.ports, row.id, binding)
+            store.bind_sub_ports(c, row.id, host)
             store.sync(c)
             return str(row.id)
         network = store.get(c, t.networks, None, request.network_id or "")
@@ -344,6 +346,7 @@ def _release(c: Connection, row: Any) -> None:
     else:
         unbound = {"device_id": "", "device_owner": "", "device_index": None, "host": "", "up": False}
         store.change(c, t.ports, row.id, unbound)
+        store.bind_sub_ports(c, row.id, "")
 
 
 def change_server_groups(house: House, caller: Caller, server_id: str, name: str, *, add: bool) -> None:

@@ -36,6 +36,10 @@ KINDS = {
     t.ports: ("Port", "PortNotFound"),
     t.routers: ("Router", "RouterNotFound"),
     t.floating_ips: ("Floating IP", "FloatingIPNotFound"),
+    t.trunks: ("Trunk", "TrunkNotFound"),
+    t.qos_policies: ("QoS policy", "QosPolicyNotFound"),
+    t.qos_rules: ("QoS rule", "QosRuleNotFound"),
+    t.port_forwardings: ("Port forwarding", "PortForwardingNotFound"),
     t.security_groups: ("Security group", "SecurityGroupNotFound"),
     t.rules: ("Security group rule", "SecurityGroupRuleNotFound"),
     t.default_rules: ("Default security group rule", "DefaultSecurityGroupRuleNotFound"),
@@ -43,7 +47,7 @@ KINDS = {
 }
 SHARED, EXTERNAL = "access_as_shared", "access_as_external"
 EVERYBODY = "*"
-_SHARABLE = (t.address_scopes, t.address_groups, t.security_groups, t.subnetpools)
+_SHARABLE = (t.address_scopes, t.address_groups, t.security_groups, t.subnetpools, t.qos_policies)
 
 
 def granted(scope: str | None, *actions: str) -> Select[tuple[str]]:
@@ -189,9 +193,20 @@ def remove_port(c: Connection, id: str) -> None:
     """Remove a port with its addresses and groups; floating IPs on it are left without a port."""
     c.execute(delete(t.addresses).where(t.addresses.c.port_id == id))
     c.execute(delete(t.port_groups).where(t.port_groups.c.port_id == id))
+    c.execute(delete(t.port_forwardings).where(t.port_forwardings.c.internal_port_id == id))
+    c.execute(delete(t.sub_ports).where(t.sub_ports.c.port_id == id))
     free = {"port_id": None, "fixed_ip_address": None, "router_id": None}
     c.execute(update(t.floating_ips).where(t.floating_ips.c.port_id == id).values(**free))
     c.execute(delete(t.ports).where(t.ports.c.id == id))
+
+
+def bind_sub_ports(c: Connection, parent_id: str, host: str) -> None:
+    """Let a trunk's sub-ports follow their parent to a host."""
+    s = t.sub_ports.c
+    mine = select(s.port_id).where(
+        s.trunk_id.in_(select(t.trunks.c.id).where(t.trunks.c.port_id == parent_id))
+    )
+    c.execute(update(t.ports).where(t.ports.c.id.in_(mine)).values(host=host))
 
 
 def ports_on(c: Connection, network_id: str) -> list[Any]:

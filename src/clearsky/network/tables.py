@@ -38,6 +38,7 @@ networks = Table(
     Column("segmentation_id", Integer),
     Column("vlan_transparent", Boolean, nullable=False, default=False),
     Column("availability_zone_hints", Json, nullable=False, default=list),
+    Column("qos_policy_id", String(36), index=True),
 )
 """`external` says that some project may plug routers in; who may see and use a network is in `rbac`."""
 
@@ -122,6 +123,7 @@ ports = Table(
     Column("dns_name", String(255), nullable=False, default=""),
     Column("dns_domain", String(255), nullable=False, default=""),
     Column("data_plane_status", String(16)),
+    Column("qos_policy_id", String(36), index=True),
     UniqueConstraint("network_id", "mac_address"),
 )
 """`up` is what the network engine says; `device_index` orders the ports of one server."""
@@ -152,6 +154,7 @@ routers = Table(
     Column("gateway_port_id", String(36)),
     Column("routes", Json, nullable=False, default=list),
     Column("availability_zone_hints", Json, nullable=False, default=list),
+    Column("qos_policy_id", String(36), index=True),
 )
 
 floating_ips = Table(
@@ -166,6 +169,62 @@ floating_ips = Table(
     Column("router_id", String(36)),
     Column("dns_name", String(255), nullable=False, default=""),
     Column("dns_domain", String(255), nullable=False, default=""),
+    Column("qos_policy_id", String(36), index=True),
+)
+
+port_forwardings = Table(
+    "port_forwardings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("floating_ip_id", String(36), nullable=False, index=True),
+    Column("description", String(255), nullable=False, default=""),
+    Column("created_at", Timestamp, nullable=False),
+    Column("protocol", String(8), nullable=False),
+    Column("external_first", Integer, nullable=False),
+    Column("external_last", Integer, nullable=False),
+    Column("internal_first", Integer, nullable=False),
+    Column("internal_last", Integer, nullable=False),
+    Column("internal_port_id", String(36), nullable=False, index=True),
+    Column("internal_ip_address", String(64), nullable=False),
+)
+"""Ports of a floating IP that lead to ports of addresses inside; as many within as without, or one."""
+
+trunks = Table(
+    "trunks",
+    metadata,
+    *_standard(),
+    Column("port_id", String(36), nullable=False, unique=True),
+    Column("admin_state_up", Boolean, nullable=False, default=True),
+)
+
+sub_ports = Table(
+    "trunk_sub_ports",
+    metadata,
+    Column("port_id", String(36), primary_key=True),
+    Column("trunk_id", String(36), nullable=False),
+    Column("segmentation_type", String(16), nullable=False),
+    Column("segmentation_id", Integer, nullable=False),
+    UniqueConstraint("trunk_id", "segmentation_type", "segmentation_id"),
+)
+
+qos_policies = Table(
+    "qos_policies",
+    metadata,
+    *_standard(),
+    Column("is_default", Boolean, nullable=False, default=False),
+)
+
+qos_rules = Table(
+    "qos_rules",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("policy_id", String(36), nullable=False, index=True),
+    Column("kind", String(32), nullable=False),
+    Column("direction", String(7), nullable=False, default="egress"),
+    Column("max_kbps", Integer),
+    Column("max_burst_kbps", Integer),
+    Column("dscp_mark", Integer),
+    UniqueConstraint("policy_id", "kind", "direction"),
 )
 
 security_groups = Table(

@@ -14,7 +14,10 @@ from clearsky.network.api import (
     discovery,
     floating_ips,
     networks,
+    port_forwardings,
     ports,
+    qos,
+    qos_rules,
     quotas,
     rbac,
     router_interfaces,
@@ -24,6 +27,7 @@ from clearsky.network.api import (
     subnetpools,
     subnets,
     tags,
+    trunks,
     zones,
 )
 from clearsky.network.policy import RULES
@@ -31,6 +35,7 @@ from clearsky.network.policy import RULES
 _ROOMS = (
     discovery, zones, agents, networks, subnets, subnetpools, ports, routers, router_interfaces, floating_ips,
     security_groups, security_group_rules, default_rules, address_groups, rbac, availability, auto_topology, quotas,
+    qos, qos_rules, port_forwardings, trunks,
     tags,
 )  # fmt: skip
 

@@ -29,8 +29,13 @@ EXTENSIONS = {
     "extra_dhcp_opt": "Neutron Extra DHCP options",
     "extraroute": "Neutron Extra Route",
     "extraroute-atomic": "Atomically add/remove extra routes",
+    "expose-port-forwarding-in-fip": "Expose Port Forwarding in FIP",
     "filter-validation": "Filter parameters validation",
     "fip-port-details": "Floating IP Port Details Extension",
+    "floating-ip-port-forwarding": "Floating IP Port Forwarding",
+    "floating-ip-port-forwarding-description": "Port forwarding rule description",
+    "floating-ip-port-forwarding-detail": "Floating IP Port Forwarding detail",
+    "floating-ip-port-forwarding-port-ranges": "Floating IP Port Forwarding support for port ranges",
     "floatingip-pools": "Floating IP Pools Extension",
     "ip-substring-filtering": "IP address substring filtering",
     "ip_allocation": "IP Allocation",
@@ -44,6 +49,13 @@ EXTENSIONS = {
     "port-security-groups-filtering": "Port filtering on security groups",
     "project-id": "project_id field enabled",
     "provider": "Provider Network",
+    "qos": "Quality of Service",
+    "qos-bw-limit-direction": "Direction for QoS bandwidth limit rule",
+    "qos-default": "QoS default policy",
+    "qos-fip": "Floating IP QoS",
+    "qos-gateway-ip": "Gateway IP QoS",
+    "qos-rule-type-details": "Details of QoS rule types",
+    "qos-rules-alias": "Ability to modify QoS rules",
     "quotas": "Quota management support",
     "quota_details": "Quota details management support",
     "rbac-address-group": "Add address_group type to RBAC",
@@ -75,13 +87,15 @@ EXTENSIONS = {
     "subnetpool-prefix-ops": "Subnet Pool Prefix Operations",
     "tag-creation": "Tag creation with the resource",
     "tag-ports-during-bulk-creation": "Tag Ports During Bulk Creation",
+    "trunk": "Trunk Extension",
+    "trunk-details": "Trunk port details",
     "vlan-transparent": "Vlantransparent",
 }
 """What really works, and nothing else: clients decide by this list."""
 _COLLECTIONS = (
     "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
     "security-group-rules", "default-security-group-rules", "address-groups", "address-scopes", "rbac-policies",
-    "quotas", "extensions", "agents", "availability_zones", "network-ip-availabilities", "service-providers",
+    "quotas", "extensions", "agents", "availability_zones", "trunks", "policies", "network-ip-availabilities", "service-providers",
 )  # fmt: skip
 _EXTENSION = {"type": "object", "required": ["alias", "name", "description", "updated", "links"]}
 _LIST = {

@@ -8,14 +8,18 @@ from sqlalchemy import Connection, or_, select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
-from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import portmaking, quotas, store
+from clearsky.errors import Conflict, Invalid
+from clearsky.network import forwarding, portmaking, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
-from clearsky.network.model import FLOATING_IP, ROUTER_INTERFACE
+from clearsky.network.model import FLOATING_IP
 
 routes = Routes()
-_UPDATE = {"port_id": kit.OPTIONAL_UUID, "fixed_ip_address": {"type": ["string", "null"], "maxLength": 64}}
+_UPDATE = {
+    "port_id": kit.OPTIONAL_UUID,
+    "fixed_ip_address": {"type": ["string", "null"], "maxLength": 64},
+    "qos_policy_id": kit.OPTIONAL_UUID,
+}
 _CREATE = _UPDATE | {
     "floating_network_id": kit.UUID,
     "floating_ip_address": {"type": ["string", "null"], "maxLength": 64},
@@ -27,7 +31,8 @@ _CREATE = _UPDATE | {
 
 def view(c: Connection, rows: list[Any], _call: Call) -> list[dict[str, Any]]:
     ports = store.many(c, t.ports, (row.port_id for row in rows))
-    return [_one(row, ports.get(row.port_id)) for row in rows]
+    led = forwarding.of(c, [row.id for row in rows])
+    return [_one(row, ports.get(row.port_id)) | {"port_forwardings": led.get(row.id, [])} for row in rows]
 
 
 def _one(row: Any, port: Any) -> dict[str, Any]:
@@ -44,7 +49,9 @@ def _one(row: Any, port: Any) -> dict[str, Any]:
         "port_id": row.port_id,
         "fixed_ip_address": row.fixed_ip_address,
         "router_id": row.router_id,
-        "status": "ACTIVE" if row.port_id else "DOWN",
+        "status": "ACTIVE" if row.router_id else "DOWN",
+        "qos_policy_id": row.qos_policy_id,
+        "qos_network_policy_id": None,
         "port_details": details,
         "dns_name": row.dns_name,
         "dns_domain": row.dns_domain,
@@ -54,7 +61,7 @@ def _one(row: Any, port: Any) -> dict[str, Any]:
 
 
 def _with_status(values: list[str]) -> Any:
-    f, wanted = t.floating_ips.c.port_id, set(values)
+    f, wanted = t.floating_ips.c.router_id, set(values)
     return or_(
         *(f.is_not(None) if value == "ACTIVE" else f.is_(None) for value in wanted & {"ACTIVE", "DOWN"})
     )
@@ -108,24 +115,8 @@ def _target(c: Connection, call: Call, row: Any, body: dict[str, Any]) -> dict[s
     return {
         "port_id": port.id,
         "fixed_ip_address": address.ip_address,
-        "router_id": _router(c, row, address.subnet_id),
+        "router_id": forwarding.router_to(c, row, address.subnet_id),
     }
-
-
-def _router(c: Connection, row: Any, subnet_id: str) -> str:
-    """Return the router that joins the port's subnet to the floating IP's network."""
-    p, a, r = t.ports.c, t.addresses.c, t.routers.c
-    inside = select(p.device_id).where(
-        p.device_owner == ROUTER_INTERFACE, p.id.in_(select(a.port_id).where(a.subnet_id == subnet_id))
-    )
-    query = select(r.id).where(r.id.in_(inside), r.external_network_id == row.floating_network_id)
-    found = c.execute(query).scalar()
-    if found is None:
-        raise NotFound(
-            f"External network {row.floating_network_id} is not reachable from subnet {subnet_id}. Therefore, cannot associate a port of it with a Floating IP.",
-            kind="ExternalGatewayForFloatingIPNotFound",
-        )
-    return str(found)
 
 
 def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
@@ -156,6 +147,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         "floating_network_id": network.id,
         "floating_ip_address": own[0].ip_address,
         "floating_port_id": port.id,
+        "qos_policy_id": qos_policies.usable(c, call, body.get("qos_policy_id")),
         "dns_name": body.get("dns_name", ""),
         "dns_domain": body.get("dns_domain", ""),
     }
@@ -193,7 +185,11 @@ def update_floating_ip(call: Call) -> Reply:
     with call.house.db.write() as c:
         row = kit.writable(c, FLOATING, call, "update", call.params["id"])
         columns: dict[str, Any] = {"description": body["description"]} if "description" in body else {}
+        if "qos_policy_id" in body:
+            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
         if "port_id" in body or "fixed_ip_address" in body:
+            if body.get("port_id"):
+                forwarding.check_unused(c, row)
             target = body if "port_id" in body else body | {"port_id": row.port_id}
             columns |= _target(c, call, row, target)
         row = store.change(c, t.floating_ips, row.id, columns)
@@ -207,6 +203,7 @@ def delete_floating_ip(call: Call) -> Reply:
     """Delete a floating IP from any state."""
     with call.house.db.write() as c:
         row = kit.writable(c, FLOATING, call, "delete", call.params["id"])
+        c.execute(t.port_forwardings.delete().where(t.port_forwardings.c.floating_ip_id == row.id))
         store.remove(c, t.floating_ips, row.id)
         store.remove_port(c, row.floating_port_id)
         store.sync(c, call.request_id)

@@ -47,7 +47,7 @@ TAGS = {
     "uniqueItems": True,
     "maxItems": 50,
 }
-_OWNER = {"project_id": PROJECT, "tenant_id": PROJECT}
+OWNER = {"project_id": PROJECT, "tenant_id": PROJECT}
 
 
 def truth(value: Any) -> bool:
@@ -83,7 +83,7 @@ class Resource:
     def creation(self) -> Schema:
         """A body with one, or with a list of them."""
         tags = {"tags": TAGS} if "tags" in self.table.c else {}
-        one = self._body(tags | _OWNER | dict.fromkeys(self.words, TEXT) | self.create, self.required)
+        one = self._body(tags | OWNER | dict.fromkeys(self.words, TEXT) | self.create, self.required)
         several = {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}
         single = {"properties": {self.name: one}, "required": [self.name], "additionalProperties": False}
         bulk = {

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import quotas, store
+from clearsky.network import qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, rbac, zones
 from clearsky.network.model import FLOATING_IP, METADATA
@@ -29,6 +29,7 @@ _CREATE = {
     "dns_domain": kit.DOMAIN,
     "vlan_transparent": {"type": ["boolean", "null"]},
     "availability_zone_hints": zones.HINTS,
+    "qos_policy_id": kit.OPTIONAL_UUID,
     "provider:network_type": {"enum": ["flat", "vlan", "vxlan", "geneve"]},
     "provider:physical_network": {"type": ["string", "null"], "maxLength": 64},
     "provider:segmentation_id": {"type": ["integer", "string", "null"], "pattern": "^[0-9]{1,8}$"},
@@ -36,7 +37,7 @@ _CREATE = {
 _UPDATE = {
     name: _CREATE[name]
     for name in ("admin_state_up", "shared", "router:external", "is_default", "mtu", "port_security_enabled",
-                 "dns_domain")
+                 "dns_domain", "qos_policy_id")
 }  # fmt: skip
 
 
@@ -64,6 +65,7 @@ def _one(row: Any, subnets: list[Any], admin: bool) -> dict[str, Any]:
         "port_security_enabled": row.port_security_enabled,
         "dns_domain": row.dns_domain,
         "vlan_transparent": row.vlan_transparent,
+        "qos_policy_id": row.qos_policy_id,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": [zones.ZONE] if subnets else [],
         "ipv4_address_scope": scopes.get(4),
@@ -113,6 +115,11 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     columns["availability_zone_hints"] = body.get("availability_zone_hints") or []
     columns["vlan_transparent"] = bool(body.get("vlan_transparent"))
     columns["mtu"] = _mtu(call, body, columns["network_type"])
+    columns["qos_policy_id"] = (
+        qos_policies.usable(c, call, body["qos_policy_id"])
+        if "qos_policy_id" in body
+        else qos_policies.default_of(c, project_id)
+    )
     _only_default(c, columns, "")
     row = store.create(c, t.networks, columns)
     if kit.truth(body.get("shared")):
@@ -231,6 +238,8 @@ def update_network(call: Call) -> Reply:
         columns = _columns(body)
         if body.get("mtu"):
             columns["mtu"] = _mtu(call, body, row.network_type)
+        if "qos_policy_id" in body:
+            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
         _only_default(c, columns, row.id)
         if "external" in columns:
             _set_right(c, row, store.EXTERNAL, wanted=columns.pop("external"))

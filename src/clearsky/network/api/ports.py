@@ -11,7 +11,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import addressing, portmaking, store
+from clearsky.network import addressing, portmaking, qos_policies, store, trunking
 from clearsky.network import tables as t
 from clearsky.network.api import kit
 from clearsky.network.model import DOMAIN, ROUTER_GATEWAY, ROUTER_INTERFACE
@@ -71,6 +71,7 @@ _UPDATE = {
     "dns_name": {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$"},
     "dns_domain": kit.DOMAIN,
     "data_plane_status": {"enum": ["ACTIVE", "DOWN", None]},
+    "qos_policy_id": kit.OPTIONAL_UUID,
 }  # fmt: skip
 _CREATE = _UPDATE | {"network_id": kit.UUID}
 
@@ -78,10 +79,12 @@ _CREATE = _UPDATE | {"network_id": kit.UUID}
 def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     addresses, groups = store.addresses_with_domains(c, ids), store.groups_of(c, ids)
+    more = trunking.details(c, rows)
     admin = call.may("network:admin_attributes")
     return [
         _one(row, addresses.get(row.id, []), groups.get(row.id, []), admin)
         | _dns(row, addresses.get(row.id, []))
+        | more[row.id]
         for row in rows
     ]
 
@@ -100,6 +103,7 @@ def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict
         "allowed_address_pairs": row.allowed_address_pairs,
         "extra_dhcp_opts": row.extra_dhcp_opts,
         "data_plane_status": row.data_plane_status,
+        "qos_policy_id": row.qos_policy_id,
         "ip_allocation": "immediate" if addresses else "none",
         "binding:vnic_type": row.vnic_type,
     }
@@ -251,6 +255,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         kit.only_admins(call, body, "mac_address", "port_security_enabled", "allowed_address_pairs")
     columns = _columns(call, body, body.get("mac_address")) | {"project_id": kit.owner_of(call, body)}
     columns["extra_dhcp_opts"] = _options([], body.get("extra_dhcp_opts") or [])
+    columns["qos_policy_id"] = qos_policies.usable(c, call, body.get("qos_policy_id"))
     columns.setdefault("allowed_address_pairs", [])
     columns.setdefault("mac_address", portmaking.free_mac(c, network.id))
     for pair in columns["allowed_address_pairs"]:
@@ -296,12 +301,16 @@ def update_port(call: Call) -> Reply:
         columns = _columns(call, body, row.mac_address)
         if "extra_dhcp_opts" in body:
             columns["extra_dhcp_opts"] = _options(row.extra_dhcp_opts, body["extra_dhcp_opts"] or [])
+        if "qos_policy_id" in body:
+            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
         if body.get("mac_address", "") is None:
             columns["mac_address"] = portmaking.free_mac(c, row.network_id)
         if columns.get("mac_address", row.mac_address) != row.mac_address:
             _change_mac(c, call, row, columns["mac_address"])
         old_mac = row.mac_address
         row = store.change(c, t.ports, row.id, columns)
+        if "host" in columns:
+            store.bind_sub_ports(c, row.id, row.host)
         if body.get("fixed_ips") is not None:
             _readdress(c, row, body["fixed_ips"])
         elif row.mac_address != old_mac:
@@ -420,6 +429,7 @@ def delete_port(call: Call) -> Reply:
                 f"Port {row.id} cannot be deleted directly via the port API: has device owner {row.device_owner} ({row.device_id}).",
                 kind="ServicePortInUse",
             )
+        trunking.check_free(c, row)
         store.remove_port(c, row.id)
         store.sync(c, call.request_id)
     return Reply()

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Forbidden, Invalid, NotFound
-from clearsky.network import quotas, store
+from clearsky.network import qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
 
@@ -21,6 +21,7 @@ TYPES = {
     "address_group": t.address_groups,
     "address_scope": t.address_scopes,
     "subnetpool": t.subnetpools,
+    "qos_policy": t.qos_policies,
 }
 ACTIONS = dict.fromkeys(TYPES, (store.SHARED,)) | {"network": (store.SHARED, store.EXTERNAL)}
 _TARGET = {"type": "string", "minLength": 1, "maxLength": 64}
@@ -246,6 +247,11 @@ def _pool_users(id: str, foreign: Foreign) -> list[Any]:
     return [select(s.id).where(s.subnetpool_id == id, foreign(s.project_id))]
 
 
+def _policy_users(id: str, foreign: Foreign) -> list[Any]:
+    tables = qos_policies.USERS.values()
+    return [select(one.c.id).where(one.c.qos_policy_id == id, foreign(one.c.project_id)) for one in tables]
+
+
 _USERS: dict[tuple[str, str], Callable[[str, Foreign], list[Any]]] = {
     ("network", store.SHARED): _network_users,
     ("network", store.EXTERNAL): _external_users,
@@ -253,4 +259,5 @@ _USERS: dict[tuple[str, str], Callable[[str, Foreign], list[Any]]] = {
     ("address_group", store.SHARED): _address_group_users,
     ("address_scope", store.SHARED): _scope_users,
     ("subnetpool", store.SHARED): _pool_users,
+    ("qos_policy", store.SHARED): _policy_users,
 }

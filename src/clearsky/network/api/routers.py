@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import extra_routes, portmaking, quotas, store
+from clearsky.network import extra_routes, portmaking, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, zones
 from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
@@ -20,6 +20,7 @@ _GATEWAY = {
     "properties": {
         "network_id": kit.OPTIONAL_UUID,
         "enable_snat": kit.FLAG,
+        "qos_policy_id": kit.OPTIONAL_UUID,
         "external_fixed_ips": {
             "type": "array",
             "maxItems": 10,
@@ -55,6 +56,7 @@ def _one(row: Any, addresses: list[Any]) -> dict[str, Any]:
         gateway = {
             "network_id": row.external_network_id,
             "enable_snat": row.enable_snat,
+            "qos_policy_id": row.qos_policy_id,
             "external_fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in addresses],
         }
     return kit.standard(row) | {
@@ -91,7 +93,7 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
 def _set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | None) -> Any:
     """Plug the router into an external network, change that, or unplug it."""
     network_id = (info or {}).get("network_id")
-    if not network_id and info and "enable_snat" in info and row.external_network_id:
+    if not network_id and info and row.external_network_id:
         network_id = row.external_network_id
     if not network_id:
         return clear_gateway(c, row)
@@ -103,6 +105,8 @@ def _set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | Non
         )
     wanted = info.get("external_fixed_ips") or None
     changes: dict[str, Any] = {"enable_snat": kit.truth(info.get("enable_snat", True))}
+    if "qos_policy_id" in info:
+        changes["qos_policy_id"] = qos_policies.usable(c, call, info["qos_policy_id"])
     if network.id != row.external_network_id or wanted:
         clear_gateway(c, row, keep_floating=network.id == row.external_network_id)
         values = {"project_id": "", "device_id": row.id, "device_owner": ROUTER_GATEWAY}
@@ -116,6 +120,14 @@ def _set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | Non
     return store.change(c, t.routers, row.id, changes)
 
 
+_NO_GATEWAY = {
+    "external_network_id": None,
+    "gateway_port_id": None,
+    "enable_snat": True,
+    "qos_policy_id": None,
+}
+
+
 def clear_gateway(c: Connection, row: Any, *, keep_floating: bool = False) -> Any:
     if not row.gateway_port_id:
         return row
@@ -127,9 +139,7 @@ def clear_gateway(c: Connection, row: Any, *, keep_floating: bool = False) -> An
             kind="RouterExternalGatewayInUseByFloatingIp",
         )
     store.remove_port(c, row.gateway_port_id)
-    return store.change(
-        c, t.routers, row.id, {"external_network_id": None, "gateway_port_id": None, "enable_snat": True}
-    )
+    return store.change(c, t.routers, row.id, _NO_GATEWAY)
 
 
 @routes.post("/v2.0/routers", rule="create_router", status=201, request=ROUTER.creation(), response=_SHOWN)

@@ -15,11 +15,13 @@ from clearsky.network.api.address_groups import GROUP as ADDRESS_GROUP
 from clearsky.network.api.floating_ips import FLOATING
 from clearsky.network.api.networks import NETWORK
 from clearsky.network.api.ports import PORT
+from clearsky.network.api.qos import POLICY
 from clearsky.network.api.routers import ROUTER
 from clearsky.network.api.security_group_rules import RULE
 from clearsky.network.api.security_groups import GROUP
 from clearsky.network.api.subnetpools import POOL
 from clearsky.network.api.subnets import SUBNET
+from clearsky.network.api.trunks import TRUNK
 
 routes = Routes()
 _BODY = {
@@ -32,6 +34,7 @@ _TAGS = Schema(_BODY)
 TAGGED: Mapping[str, kit.Resource] = {
     "networks": NETWORK, "subnets": SUBNET, "ports": PORT, "routers": ROUTER, "floatingips": FLOATING,
     "security-groups": GROUP, "security-group-rules": RULE, "subnetpools": POOL, "address-groups": ADDRESS_GROUP,
+    "trunks": TRUNK, "policies": POLICY,
 }  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from clearsky.network.ovn.translate import translate
 
 log = structlog.get_logger("ovn")
 TABLES = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Logical_Router_Static_Route",
-          "NAT", "DHCP_Options", "Port_Group", "Address_Set", "ACL", "Gateway_Chassis", "DNS")  # fmt: skip
+          "NAT", "DHCP_Options", "Port_Group", "Address_Set", "ACL", "Gateway_Chassis", "DNS",
+          "Load_Balancer", "QoS")  # fmt: skip
 TIMEOUT_S = 10
 
 
@@ -234,8 +235,8 @@ class Difference:
                 if not fresh:
                     self._note(want, column)
                 setattr(row, column, value)
-        if not fresh and want.table == "Logical_Switch_Port":
-            for column in ("dhcpv4_options", "dhcpv6_options"):
+        if not fresh:
+            for column in _REFERS.get(want.table, ()):
                 if column not in want.refs and getattr(row, column):
                     self._note(want, column)
                     setattr(row, column, [])
@@ -273,8 +274,13 @@ class Difference:
                     setattr(rows[key], column, [*children, *foreign])
 
 
+_REFERS = {
+    "Logical_Switch_Port": ("dhcpv4_options", "dhcpv6_options"),
+    "Logical_Router": ("load_balancer",),
+}
+"""Columns of references that are to be empty where none is wanted."""
 _HOLDS = {
-    "Logical_Switch": ("ports", "dns_records"),
+    "Logical_Switch": ("ports", "dns_records", "qos_rules"),
     "Logical_Router": ("ports", "static_routes", "nat"),
     "Logical_Router_Port": ("gateway_chassis",),
     "Port_Group": ("acls",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from clearsky.network.model import Topology
 from clearsky.network.ovn.rows import Row
-from clearsky.network.ovn.translate import names, routers, security, switches
+from clearsky.network.ovn.translate import names, qos, routers, security, switches
 from clearsky.network.ovn.translate.picture import Picture
 
 
@@ -18,5 +18,6 @@ def translate(topology: Topology) -> dict[str, Row]:
     switches.add(picture)
     routers.add(picture)
     security.add(picture)
+    qos.add(picture)
     names.add(picture)
     return picture.rows

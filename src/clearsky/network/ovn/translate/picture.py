@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clearsky.network.model import METADATA, FloatingIp, Port, Topology
+from clearsky.network.model import METADATA, FloatingIp, Forwarding, Port, Topology
 from clearsky.network.ovn.rows import KEY, Row
 
 
@@ -20,6 +20,9 @@ class Picture:
         self.by_network: dict[str, list[Port]] = defaultdict(list)
         self.by_device: dict[str, list[Port]] = defaultdict(list)
         self.floating: dict[str, list[FloatingIp]] = defaultdict(list)
+        self.forwardings: dict[str, list[Forwarding]] = defaultdict(list)
+        for forwarding in topology.forwardings:
+            self.forwardings[forwarding.router_id].append(forwarding)
         self.metadata_ip: dict[str, str] = {}
         for port in topology.ports:
             self.by_network[port.network_id].append(port)

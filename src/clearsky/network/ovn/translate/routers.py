@@ -17,7 +17,8 @@ def add(p: Picture) -> None:
 def _router(p: Picture, router: Router) -> None:
     key = f"router-{router.id}"
     options = {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"}
-    p.add("Logical_Router", key, {"name": key, "enabled": [router.admin_state_up], "options": options})
+    own: dict[str, Any] = {"name": key, "enabled": [router.admin_state_up], "options": options}
+    p.add("Logical_Router", key, own, refs={"load_balancer": _forwardings(p, router)})
     gateway = p.ports.get(router.gateway_port_id or "")
     inside = [port for port in p.by_device[router.id] if port.device_owner == ROUTER_INTERFACE]
     for port in [*inside, *([gateway] if gateway else [])]:
@@ -28,6 +29,21 @@ def _router(p: Picture, router: Router) -> None:
         p.add("Logical_Router_Static_Route", route, columns, parent=(key, "static_routes"))
     if gateway:
         _gateway(p, router, gateway, inside)
+
+
+def _forwardings(p: Picture, router: Router) -> tuple[str, ...]:
+    """Add a load balancer for each floating IP and protocol whose ports lead inside; returns their keys."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for one in p.forwardings[router.id]:
+        vips = found.setdefault((one.floating_ip_id, one.protocol), {})
+        for outside, inside in one.pairs:
+            vips[f"{one.floating_ip_address}:{outside}"] = f"{one.internal_ip_address}:{inside}"
+    keys = []
+    for (floating_id, protocol), vips in sorted(found.items()):
+        key = f"forward-{floating_id}-{protocol}"
+        p.add("Load_Balancer", key, {"name": key, "protocol": [protocol], "vips": vips})
+        keys.append(key)
+    return tuple(keys)
 
 
 def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -> None:
@@ -88,6 +104,8 @@ def _gateway(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> N
     if router.enable_snat:
         _snat(p, router, gateway, inside)
     for floating in p.floating[router.id]:
+        if floating.fixed_ip_address is None:
+            continue
         columns = {
             "type": "dnat_and_snat",
             "external_ip": floating.floating_ip_address,

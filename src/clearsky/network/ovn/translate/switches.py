@@ -122,7 +122,12 @@ def _own_lease(p: Picture, port: Port, shared: str, version: int) -> str:
 def _port(p: Picture, port: Port) -> None:
     if port.device_owner == FLOATING_IP:
         return  # an address that NAT answers for; nothing is plugged there
-    columns: dict[str, Any] = {"name": port.id, "enabled": [port.admin_state_up], "tag": []}
+    columns: dict[str, Any] = {
+        "name": port.id,
+        "enabled": [port.admin_state_up],
+        "tag": [],
+        "parent_name": [],
+    }
     ips = [fixed.ip_address for fixed in port.fixed_ips]
     if port.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY):
         if port.device_id not in p.routers:
@@ -134,6 +139,8 @@ def _port(p: Picture, port: Port) -> None:
         columns |= {"type": "localport", "addresses": [" ".join([port.mac_address, *ips])]}
     else:
         columns |= _guest(p, port, ips)
+    if port.parent is not None:
+        columns |= {"parent_name": [port.parent[0]], "tag": [port.parent[1]]}
     parent = (f"net-{port.network_id}", "ports")
     p.add("Logical_Switch_Port", f"port-{port.id}", columns, parent=parent, refs=_leases(p, port))
 
