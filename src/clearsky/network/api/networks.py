@@ -24,7 +24,7 @@ _CREATE = {
     "shared": kit.FLAG,
     "router:external": kit.FLAG,
     "is_default": kit.FLAG,
-    "mtu": {"type": "integer", "minimum": 0, "maximum": 65535},
+    "mtu": {"type": ["integer", "string"], "minimum": 0, "maximum": 65535, "pattern": "^[0-9]{1,5}$"},
     "port_security_enabled": kit.FLAG,
     "dns_domain": kit.DOMAIN,
     "vlan_transparent": {"type": ["boolean", "null"]},
@@ -198,10 +198,10 @@ def _segment(c: Connection, kind: str, wanted: Any) -> int:
 
 def _mtu(call: Call, body: dict[str, Any], kind: str) -> int:
     largest = call.house.config.network.underlay_mtu - OVERHEAD[kind]
-    wanted = body.get("mtu") or largest
+    wanted = int(body.get("mtu") or 0) or largest
     if not 68 <= wanted <= largest:
         raise Invalid(f"mtu = {wanted}: between 68 and {largest} fit the underlay", kind="InvalidInput")
-    return int(wanted)
+    return wanted
 
 
 def _only_default(c: Connection, columns: dict[str, Any], id: str) -> None:
@@ -236,7 +236,7 @@ def update_network(call: Call) -> Reply:
     with call.house.db.write() as c:
         row = kit.writable(c, NETWORK, call, "update", call.params["id"])
         columns = _columns(body)
-        if body.get("mtu"):
+        if int(body.get("mtu") or 0):
             columns["mtu"] = _mtu(call, body, row.network_type)
         if "qos_policy_id" in body:
             columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])

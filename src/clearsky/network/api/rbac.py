@@ -180,10 +180,13 @@ def in_use(c: Connection, row: Any) -> str:
     if store.EVERYBODY in rest:
         return ""
 
+    owner = c.execute(select(TYPES[row.object_type].c.project_id).where(_is(row))).scalar()
+    if row.target_project == owner:
+        return ""
+
     def by_foreigners(project: Any) -> ColumnElement[bool]:
         if row.target_project != store.EVERYBODY:
             return project == row.target_project  # type: ignore[no-any-return]
-        owner = c.execute(select(TYPES[row.object_type].c.project_id).where(_is(row))).scalar()
         return project.not_in([*rest, owner, ""])  # type: ignore[no-any-return]
 
     for query in _USERS[row.object_type, row.action](row.object_id, by_foreigners):
