@@ -1,4 +1,4 @@
-"""Trunks, forwarded ports, marks and limits, address groups, stateless groups, names and leases: by real packets."""
+"""Forwarded ports, marks and limits, address groups, stateless groups, names and leases: by real packets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from tests.functional.network.conftest import run
-from tests.functional.network.world import TOPOLOGY, _port, _rule
+from tests.functional.network.world import TOPOLOGY, _rule
 
 from clearsky.network.model import (
     AddressGroup,
@@ -20,7 +20,6 @@ from clearsky.network.model import (
 )
 
 pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
-SUB_MAC = "fa:16:3e:00:00:99"
 
 
 @pytest.fixture
@@ -91,22 +90,6 @@ def serve():
         program.kill()
         program.wait()
         program.stdout.close()
-
-
-def test_a_trunk_carries_another_network_in_a_vlan(apply, guests):
-    sub = _port("sub", "green", "green-s", SUB_MAC, "10.2.0.50", ["sg-open"], owner="trunk:subport")
-    guest = guests["red1"]
-    guest.run("ethtool", "-K", "eth0", "txvlan", "off")
-    guest.run("ip", "link", "add", "link", "eth0", "name", "eth0.100", "type", "vlan", "id", "100")
-    try:
-        guest.run("ip", "link", "set", "eth0.100", "address", SUB_MAC, "up")
-        guest.run("ip", "address", "add", "10.2.0.50/24", "dev", "eth0.100")
-        assert not guest.reaches("10.2.0.11", seconds=1), "the VLAN leads somewhere before there is a trunk"
-        apply(ports=(*TOPOLOGY.ports, replace(sub, parent=("red1", 100))))
-        assert guest.reaches("10.2.0.11")
-        assert guest.reaches("10.1.0.12"), "the trunk's own network is cut off"
-    finally:
-        guest.run("ip", "link", "delete", "eth0.100")
 
 
 def test_forwarded_ports_lead_inside_and_others_do_not(apply, guests, serve):
