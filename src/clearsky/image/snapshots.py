@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from clearsky.errors import Conflict, NotFound
+from clearsky.errors import Conflict, NotFound, Unavailable
 from clearsky.house import House
 from clearsky.image import inspect, store
 from clearsky.image.driver.interface import CHUNK_BYTES
@@ -71,9 +71,10 @@ def _complete(house: House, image_id: str, name: str, facts: Facts, virtual_size
         "stores": [stores.default],
     }
     with house.db.write() as c:
+        if not locations.complete(c, name, facts.size):
+            raise Unavailable(f"the data of image {image_id} is being copied by somebody else as well")
         if not store.move(c, image_id, ("saving",), "active", **values):
             raise NotFound(f"Image {image_id} was deleted while its data was copied")
-        locations.complete(c, name, facts.size)
 
 
 def _copy(house: House, row: Any, name: str, source: Path, limit_bytes: int) -> tuple[Facts, int | None]:

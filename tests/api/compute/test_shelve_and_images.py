@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.api.compute.conftest import LATEST
 
+from clearsky import simulation
 from clearsky.compute import service
+from clearsky.errors import Unavailable
+from clearsky.image import inspect
+from clearsky.image import service as images
 
 
 def _image(cloud, id):
@@ -129,3 +134,29 @@ def test_an_image_that_the_host_cannot_make_leaves_the_server_as_it_was(cloud, b
     del cloud.agent.fail[id]
     cloud.settle()
     assert show(id)["status"] == "ACTIVE"
+
+
+def test_two_runs_that_fill_one_image_at_once_leave_it_whole(cloud, boot, tmp_path, monkeypatch):
+    id = boot()
+    cloud.settle()
+    asked = cloud.member.post(
+        f"/compute/v2.1/servers/{id}/action", json={"createImage": {"name": "copy"}}, headers=LATEST
+    )
+    image_id = asked.json()["image_id"]
+    simulation.step(cloud.house, cloud.agent)
+    source = cloud.house.config.state / "servers" / id / "snapshot.qcow2"
+    real = inspect.check
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(inspect, "check", real)
+        images.fill(cloud.house, image_id, source)  # the other run, from its beginning to its end
+        return real(*arguments)
+
+    monkeypatch.setattr(inspect, "check", interrupted)
+    with pytest.raises(Unavailable):
+        images.fill(cloud.house, image_id, source)
+    assert _image(cloud, image_id)["status"] == "active"
+    cloud.settle()
+    made = _image(cloud, image_id)
+    assert made["status"] == "active"
+    assert len(cloud.member.get(f"/image/v2/images/{image_id}/file").content) == made["size"]

@@ -36,10 +36,9 @@ def show_console_output(call: Call) -> Reply:
         text = ""
     except OSError as error:
         raise Unavailable(f"The console log of {row.id} cannot be read: {error.strerror}") from error
-    lines = text.splitlines(keepends=True)
     if length is not None and int(length) >= 0:
-        lines = lines[-int(length) :] if int(length) else []
-    return Reply({"output": "".join(lines)})
+        text = "\n".join(text.split("\n")[-int(length) :]) if int(length) else ""
+    return Reply({"output": text})
 
 
 def console_log(call: Call, server_id: str) -> Path:

@@ -45,6 +45,9 @@ def upload(run: Run, row: Any) -> None:
 
 def give_up(run: Run, row: Any, reason: str) -> Outcome:
     """End a snapshot that cannot be made: the server goes on as before, the image goes."""
+    with run.house.db.read() as c:
+        if store.server(c, None, row.id).snapshot != row.snapshot:
+            return Again(0.0)  # another run has ended it
     with run.step("remove_image", reason):
         image.discard(run.house, row.snapshot["image_id"])
     with run.house.db.write() as c:
