@@ -113,8 +113,8 @@ def _like(column: Any, pattern: str) -> Any:
     return column.like(start + text + end, escape="/")
 
 
-def rows(call: Call) -> tuple[list[Any], int]:
-    """Return the servers that the query asks for, and the length of a page."""
+def rows(call: Call, *, brief: bool = False) -> tuple[list[Any], int]:
+    """Return the servers that the query asks for (`brief`: at least id and name), and the length of a page."""
     s = t.servers.c
     limit = limit_of(call.query.get("limit"), call.house.config.api.page_limit)
     keys, ways = call.query.getlist("sort_key"), call.query.getlist("sort_dir")
@@ -142,6 +142,8 @@ def rows(call: Call) -> tuple[list[Any], int]:
         later = _tag_filters(call) or any(name in call.query for name in ("ip", "ip6", "flavor"))
         patterns = [Pattern(name) for name in call.query.getlist("name") if not _PLAIN.fullmatch(name)]
         later = later or bool(patterns)
+        if brief and not later:
+            query = query.with_only_columns(s.id, s.name)
         found = list(c.execute(page(query, sort, marker, None if later else limit)))
         if later:
             found = [row for row in found if all(one.found_in(row.name) for one in patterns)]

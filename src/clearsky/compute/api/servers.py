@@ -149,7 +149,7 @@ def _affordable(call: Call, flavor: Any, least: int, most: int) -> int:
 @routes.get(_SERVERS, rule="os_compute_api:servers:index", response=schema.INDEX)
 def list_servers(call: Call) -> Reply:
     """List servers by name."""
-    rows, limit = filters.rows(call)
+    rows, limit = filters.rows(call, brief=True)
     shown = [{"id": row.id, "name": row.name, "links": links(call, "servers", row.id)} for row in rows]
     return Reply({"servers": shown} | next_link(call, "servers", shown, limit))
 
