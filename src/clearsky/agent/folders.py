@@ -105,7 +105,7 @@ class Folders:
         wish, token = server.checkpoint
         if wish == "keep" and kept != token and root.exists():
             unfinished = copy.with_name(copy.name + ".new")
-            run("cp", "--reflink=auto", "--sparse=always", root, unfinished, timeout_s=COPY_S)
+            run("cp", "-p", "--reflink=auto", "--sparse=always", root, unfinished, timeout_s=COPY_S)
             unfinished.rename(copy)
             self.write(server.id, checkpoint=token)
         elif wish == "restore" and kept == token:
