@@ -18,8 +18,6 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 LOOK_S = 5.0
 """How long a process may believe that the folder is as it was."""
-LOOK_AGAIN_S = 0.5
-"""The same for something that cannot be decrypted: rubbish must not make us read files all the time."""
 
 
 class Keys:
@@ -40,7 +38,7 @@ class Keys:
             return self._current(LOOK_S).decrypt(data)
         except InvalidToken:
             before = self._fernet
-            if self._current(LOOK_AGAIN_S) is before:
+            if self._current(0.0) is before:  # one listing of a folder: rubbish may cost that
                 raise
             return self._current(LOOK_S).decrypt(data)
 

@@ -268,7 +268,7 @@ def create_mapping(call: Call) -> Reply:
     values = {
         "id": _id(call, "mapping_id"),
         "rules": body["rules"],
-        "schema_version": body.get("schema_version", "1.0"),
+        "schema_version": body.get("schema_version") or "1.0",
     }
     with call.house.db.write() as c:
         row = store.create(c, t.mappings, values, "mapping")
@@ -298,7 +298,8 @@ def update_mapping(call: Call) -> Reply:
     body = call.body["mapping"]
     _check_patterns(body["rules"])
     with call.house.db.write() as c:
-        row = store.change(c, t.mappings, call.params["mapping_id"], dict(body), "mapping")
+        values = {name: body[name] for name in ("rules", "schema_version") if body.get(name) is not None}
+        row = store.change(c, t.mappings, call.params["mapping_id"], values, "mapping")
     audit.changed(call, "update", "mapping", row.id)
     return Reply({"mapping": _view_mapping(call, row)})
 

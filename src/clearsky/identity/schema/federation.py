@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clearsky.api.schema import Schema
-from clearsky.identity.schema.common import FLAG, LINKS
+from clearsky.identity.schema.common import FLAG, LINKS, request
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 64}
 _TEXT = {"type": ["string", "null"], "maxLength": 65535}
@@ -117,7 +117,7 @@ _RULE = {
 }
 _MAPPING_IN = {
     "rules": {"type": "array", "items": _RULE, "minItems": 1, "maxItems": 500},
-    "schema_version": {"enum": ["1.0", "2.0"]},
+    "schema_version": {"enum": ["1.0", "2.0", None]},
 }
 _MAPPING = _MAPPING_IN | {"id": _ID, "links": _LINK}
 
@@ -130,7 +130,7 @@ CREATE_PROTOCOL = _one("protocol", _PROTOCOL_IN, ("mapping_id",))
 UPDATE_PROTOCOL = _one("protocol", _PROTOCOL_IN, least=1)
 PROTOCOL = _show("protocol", _PROTOCOL, ("id", "mapping_id", "links"))
 PROTOCOLS = _index("protocols", _PROTOCOL, ("id", "mapping_id", "remote_id_attribute"))
-CREATE_MAPPING = UPDATE_MAPPING = _one("mapping", _MAPPING_IN, ("rules",))
+CREATE_MAPPING = UPDATE_MAPPING = request("mapping", _MAPPING_IN, ("rules",))
 MAPPING = _show("mapping", _MAPPING, ("id", "rules", "schema_version", "links"))
 MAPPINGS = _index("mappings", _MAPPING, ("id", "rules"))
 CREATE_SERVICE_PROVIDER = _one("service_provider", _SERVICE_IN, ("auth_url", "sp_url"))
