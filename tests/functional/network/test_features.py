@@ -1,4 +1,4 @@
-"""Forwarded ports, marks and limits, address groups, stateless groups, names and leases: by real packets."""
+"""Trunks, forwarded ports, marks and limits, address groups, stateless groups, names and leases: by real packets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.functional.network import wire
 from tests.functional.network.conftest import run
-from tests.functional.network.world import TOPOLOGY, _rule
+from tests.functional.network.world import TOPOLOGY, _port, _rule
 
 from clearsky.network.model import (
     AddressGroup,
@@ -20,6 +22,7 @@ from clearsky.network.model import (
 )
 
 pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
+SUB_MAC = "fa:16:3e:00:00:99"
 
 
 @pytest.fixture
@@ -90,6 +93,54 @@ def serve():
         program.kill()
         program.wait()
         program.stdout.close()
+
+
+HEAR = """
+import socket, struct, sys
+line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+line.setsockopt(263, 8, 1)  # PACKET_AUXDATA: the kernel tells the VLAN beside the frame
+line.bind(("eth0", 0))
+line.settimeout(4)
+print("hearing", flush=True)
+mark = sys.argv[1].encode()
+try:
+    while True:
+        frame, about, _, _ = line.recvmsg(2000, 100)
+        if mark in frame:
+            print(struct.unpack("IIIHHHH", about[0][2])[5])
+            break
+except TimeoutError:
+    print("silence")
+"""
+
+
+def _heard(listener, sender, frame, mark):
+    """Send a frame by hand; return the VLAN in which a guest heard it (0: none), or that it did not."""
+    with _python(listener, HEAR, mark) as program:
+        assert program.stdout.readline() == "hearing\n"
+        sender.run(sys.executable, str(Path(wire.__file__)), "send", "eth0", frame.hex())
+        return program.communicate(timeout=20)[0].strip()
+
+
+def test_a_trunk_carries_another_network_in_a_vlan(apply, guests):
+    """By frames made by hand, because not every kernel can make a VLAN device."""
+    parent, green = guests["red1"], guests["green1"]
+    sub, far = (SUB_MAC, "10.2.0.50"), ("fa:16:3e:00:00:15", "10.2.0.11")
+
+    def tagged(mark, vlan=100):
+        frame = wire.udp(sub, far, mark)
+        return frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:]
+
+    assert _heard(green, parent, tagged(b"too-early"), "too-early") == "silence"
+    port = _port("sub", "green", "green-s", SUB_MAC, "10.2.0.50", ["sg-open"], owner="trunk:subport")
+    apply(ports=(*TOPOLOGY.ports, replace(port, parent=("red1", 100))))
+    assert _heard(green, parent, tagged(b"in-its-vlan"), "in-its-vlan") == "0"
+    assert _heard(parent, green, wire.udp(far, sub, b"answer-back"), "answer-back") == "100"
+    assert _heard(green, parent, tagged(b"other-vlan", 101), "other-vlan") == "silence"
+    stolen = wire.udp((SUB_MAC, "10.2.0.99"), far, b"stolen-address")
+    stolen = stolen[:12] + b"\x81\x00\x00\x64" + stolen[12:]
+    assert _heard(green, parent, stolen, "stolen-address") == "silence"
+    assert parent.reaches("10.1.0.12"), "the trunk's own network is cut off"
 
 
 def test_forwarded_ports_lead_inside_and_others_do_not(apply, guests, serve):
