@@ -6,15 +6,18 @@ Never a secret: events carry ids, names and addresses only.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from clearsky.api.call import Call
+from clearsky.api.call import Call, Reply
+from clearsky.api.routing import Route
 from clearsky.errors import ClearskyError
 
 log = structlog.get_logger("audit")
+_VERBS = {"POST": "create", "PUT": "create", "PATCH": "update", "DELETE": "delete"}
 _TYPES = {
     "user": "data/security/account/user",
     "group": "data/security/group",
@@ -43,8 +46,32 @@ def changed(call: Call, action: str, what: str, id: str, **detail: Any) -> None:
 
     Call it after the transaction; `detail` may hold ids and names (`project_id=...`), never values of secrets.
     """
-    target = {"typeURI": _TYPES.get(what, f"data/security/{what}"), "id": id} | detail
+    target = detail | {"typeURI": _TYPES.get(what, f"data/security/{what}"), "id": id}
     _tell(call, f"{action}.{what.replace(' ', '_')}", "success", _initiator(call), target)
+
+
+def watched(route: Route) -> Route:
+    """Return the route with a handler that tells of each change it makes; what was changed is read off the path."""
+    if route.method not in _VERBS:
+        return route
+    fixed = [part for part in route.path.split("/") if part and not part.startswith("{")]
+    what = _singular(fixed[-1])
+    action = "update" if what == "password" else _VERBS[route.method]
+
+    def handle(call: Call) -> Reply:
+        reply: Reply = route.handler(call)
+        made = next(iter(reply.body.values()), None) if isinstance(reply.body, dict) else None
+        own = made.get("id") if isinstance(made, dict) else None
+        changed(call, action, what, str(own or list(call.params.values() or [""])[-1]), **call.params)
+        return reply
+
+    return replace(route, handler=handle)
+
+
+def _singular(plural: str) -> str:
+    if plural.endswith("ies"):
+        return plural[:-3] + "y"
+    return plural.removesuffix("s")
 
 
 def authenticated(call: Call, user_id: str, methods: tuple[str, ...], **detail: Any) -> None:

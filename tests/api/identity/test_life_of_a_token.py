@@ -315,3 +315,21 @@ def test_changes_are_told_and_never_a_secret(cloud, events):
         key.json()["credential"]["secret"],
     ):
         assert secret not in told
+
+
+def test_changes_of_users_and_grants_are_told_too(cloud, events, make):
+    user = make.user(name="watched", password="s3cr3t-four")
+    path = f"{V3}/projects/{cloud.member.project_id}/users/{user['id']}/roles/{make.role_id('reader')}"
+    assert cloud.admin.put(path).status_code == 204
+    assert cloud.admin.patch(f"{V3}/users/{user['id']}", json={"user": {"enabled": False}}).status_code == 200
+    assert cloud.admin.patch(f"{V3}/users/nobody", json={"user": {"enabled": False}}).status_code == 404
+    assert cloud.admin.delete(f"{V3}/users/{user['id']}").status_code == 204
+    assert [event["action"] for event in events] == [
+        "create.user",
+        "create.role",
+        "update.user",
+        "delete.user",
+    ]
+    assert [events[0]["target"]["id"], events[2]["target"]["id"]] == [user["id"]] * 2
+    assert all(event["initiator"]["id"] == cloud.admin.user_id for event in events)
+    assert "s3cr3t-four" not in str(events)

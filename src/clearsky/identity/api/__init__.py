@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clearsky.api import faults
 from clearsky.api.routing import Service
+from clearsky.identity import audit
 from clearsky.identity.api import (
     application_credentials,
     auth,
@@ -35,7 +36,11 @@ _ROOMS = (
     catalog, endpoint_filter, policies, limits, application_credentials, trusts, credentials, ec2,
     federation, federated, oauth2,
 )  # fmt: skip
-_ROUTES = tuple(route for room in _ROOMS for route in room.routes.all)
+_TELLING = (auth, application_credentials, trusts, credentials, ec2, federation, federated, oauth2)
+"""These tell the audit log by themselves: not every POST of theirs is a change."""
+_ROUTES = tuple(
+    route if room in _TELLING else audit.watched(route) for room in _ROOMS for route in room.routes.all
+)
 discovery.tell_of(_ROUTES)
 
 SERVICE = Service(
