@@ -215,6 +215,8 @@ class Image:
     """How long a finished task can be looked at."""
     convert_to: str = ""
     """raw or qcow2: what imports turn other formats into; empty: nothing is converted."""
+    certificates_dir: Path = Path()
+    """Trusted certificates, UUID.pem each, that images' signatures are checked with; empty: there are none."""
     download_schemes: tuple[str, ...] = ("http", "https")
     """What web-download may fetch. Besides: only from addresses of the public Internet, see download_networks."""
     download_hosts: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any
 
 from clearsky.errors import TooLarge
 from clearsky.image.driver.interface import CHUNK_BYTES, Writer
+from clearsky.image.signature import Signature
 
 _threads = ThreadPoolExecutor(max(6, 3 * (os.cpu_count() or 1)), thread_name_prefix="image")
 
@@ -47,12 +48,16 @@ class Intake:
         *,
         head: Callable[[bytes], None] | None = None,
         hashed: bool = True,
+        signature: Signature | None = None,
     ) -> None:
         self._writer, self._limit = writer, limit_bytes
         self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
         self._steps: tuple[Callable[..., Any], ...] = (writer.write,)
         if hashed:
             self._steps += (_each(self._md5.update), _each(self._sha512.update))
+        self._signature = signature
+        if signature is not None:
+            self._steps += (_each(signature.update),)
         self._head: Callable[[bytes], None] | None = head
         self._pieces: list[bytes] = []
         self._waiting = 0
@@ -91,9 +96,11 @@ class Intake:
             future.result()
 
     def finish(self) -> Facts:
-        """Make the data durable and readable under its name."""
+        """Make the data durable and readable under its name; raises Invalid where it is not what was signed."""
         self.flush()
         self._settle()
+        if self._signature is not None:
+            self._signature.check()
         self._writer.finish()
         return Facts(self.size, self._md5.hexdigest(), self._sha512.hexdigest())
 

@@ -15,6 +15,7 @@ from clearsky.image import inspect, quotas, service, store
 from clearsky.image.api.images import owned
 from clearsky.image.driver.load import STAGING
 from clearsky.image.intake import Facts, Intake
+from clearsky.image.signature import wanted
 from clearsky.image.store import locations
 
 _SIZE = re.compile(r"\d{1,18}")
@@ -107,7 +108,6 @@ def _limit(call: Call) -> int:
 
 
 def _intake(one: _Upload) -> Intake:
-    writer = service.stores(one.call.house)[one.store].create(one.name, one.announced)
     declared = (
         one.row.disk_format if one.row.container_format == "bare" and one.under_way == "saving" else None
     )
@@ -116,7 +116,11 @@ def _intake(one: _Upload) -> Intake:
         if declared:
             inspect.first_look(declared, chunk)
 
-    return Intake(writer, _limit(one.call), head=head, hashed=one.under_way == "saving")
+    signature = None
+    if one.under_way == "saving":
+        signature = wanted(one.row.properties, one.call.house.config.image.certificates_dir)
+    writer = service.stores(one.call.house)[one.store].create(one.name, one.announced)
+    return Intake(writer, _limit(one.call), head=head, hashed=one.under_way == "saving", signature=signature)
 
 
 async def _take_in(one: _Upload, intake: Intake) -> Facts:

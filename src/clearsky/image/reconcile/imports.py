@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from clearsky.errors import ClearskyError, Conflict, Unavailable
-from clearsky.image import convert, download, inspect, service, store
+from clearsky.image import convert, download, inspect, service, signature, store
 from clearsky.image.driver.interface import CHUNK_BYTES, StorageFull
 from clearsky.image.driver.load import STAGING
 from clearsky.image.intake import Facts, Intake
@@ -109,6 +109,7 @@ def _move(one: _Import) -> None:
     if not one.copying:
         with one.run.step("inspect"):
             one.found = _look(one, source)
+        _verify(one, source)
         source = _converted(one, source)
     for name in _left(one):
         with one.run.step("ensure_copy", name):
@@ -201,6 +202,23 @@ def _look(one: _Import, source: Any) -> inspect.Format | None:
         return inspect.check(declared, one.image.container_format, reader, one.limit_bytes)
     finally:
         reader.close()
+
+
+def _verify(one: _Import, source: Any) -> None:
+    """Check what came against its signature, where the image's properties ask for it. Raises Invalid."""
+    house = one.run.house
+    found = signature.wanted(one.image.properties, house.config.image.certificates_dir)
+    if found is None or source.writer == one.writer(_CONVERTED):
+        return
+    with one.run.step("verify_signature"):
+        reader = service.stores(house)[source.store].open(source.name)
+        try:
+            for at in range(0, reader.size, CHUNK_BYTES):
+                found.update(reader.read(at, CHUNK_BYTES))
+                one.run.keep()
+        finally:
+            reader.close()
+        found.check()
 
 
 def _converted(one: _Import, source: Any) -> Any:
