@@ -244,6 +244,7 @@ class Network:
     public_cidr: str = "172.24.4.0/24"
     """Range of the provider network `public`; its first address is the host's own on the external bridge."""
     dns_servers: tuple[str, ...] = ("9.9.9.9",)
+    """What guests of a subnet that names no DNS server are told of; empty: of none."""
     masquerade: bool = True
     """Let guests reach the world through the host's own address."""
 

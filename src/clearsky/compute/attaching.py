@@ -36,6 +36,7 @@ def ensure_ports(house: House, row: Any) -> list[str]:
             security_group_ids=tuple(row.plan["security_group_ids"]),
             host=row.host,
             availability_zone=row.availability_zone or scheduling.ZONE,
+            hostname=row.hostname,
         )
         for index, request in enumerate(row.plan["requests"])
         if index >= made and request is not None

@@ -21,6 +21,12 @@ def new_mac() -> str:
     return "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
+def dns_servers(subnet: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the DNS servers that a subnet's guests are told of: its own, or the cloud's of the same IP version."""
+    given: tuple[str, ...] = tuple(subnet.dns_nameservers)
+    return given or tuple(ip for ip in default if ipaddress.ip_address(ip).version == subnet.ip_version)
+
+
 def is_slaac(subnet: Any) -> bool:
     """Hosts make their own address from the MAC and the prefix."""
     automatic = ("slaac", "dhcpv6-stateless")

@@ -200,8 +200,12 @@ def ensure_server_port(
     security_group_ids: tuple[str, ...],
     host: str,
     availability_zone: str,
+    hostname: str,
 ) -> str:
-    """Make or bind the port of a server at `index` to `host`; returns its id. Idempotent by server and index."""
+    """Make or bind the port of a server at `index` to `host`; returns its id. Idempotent by server and index.
+
+    A port that is made here is known in its network by `hostname`.
+    """
     with house.db.write() as c:
         p = t.ports.c
         row = c.execute(select(t.ports).where(p.device_id == server_id, p.device_index == index)).first()
@@ -227,7 +231,7 @@ def ensure_server_port(
             c,
             house,
             network,
-            {"project_id": project_id, "made_by_compute": True} | binding,
+            {"project_id": project_id, "made_by_compute": True, "dns_name": hostname} | binding,
             fixed_ips=wanted,
             security_group_ids=list(security_group_ids),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from clearsky.network import addressing
 from clearsky.network import tables as t
 from clearsky.network.model import (
     AddressGroup,
@@ -25,8 +26,8 @@ from clearsky.network.model import (
 )
 
 
-def load(c: Connection, gateway_hosts: tuple[str, ...]) -> Topology:
-    """Read everything."""
+def load(c: Connection, gateway_hosts: tuple[str, ...], default_dns: tuple[str, ...] = ()) -> Topology:
+    """Read everything. Guests of a subnet that names no DNS server are told of `default_dns`."""
     fixed: dict[str, list[FixedIp]] = {}
     for row in c.execute(select(t.addresses).order_by(t.addresses.c.position)):
         fixed.setdefault(row.port_id, []).append(FixedIp(row.subnet_id, row.ip_address))
@@ -41,7 +42,9 @@ def load(c: Connection, gateway_hosts: tuple[str, ...]) -> Topology:
     )
     return Topology(
         networks=tuple(_pick(Network, row) for row in networks),
-        subnets=tuple(_subnet(row, scopes.get(row.subnetpool_id)) for row in c.execute(select(t.subnets))),
+        subnets=tuple(
+            _subnet(row, scopes.get(row.subnetpool_id), default_dns) for row in c.execute(select(t.subnets))
+        ),
         ports=tuple(_port(row, around) for row in c.execute(select(t.ports))),
         routers=tuple(_router(row) for row in c.execute(select(t.routers))),
         floating_ips=tuple(
@@ -101,7 +104,7 @@ def _pick(kind: Any, row: Any) -> Any:
     return kind(**{name: getattr(row, name) for name in kind.__slots__})
 
 
-def _subnet(row: Any, address_scope_id: str | None) -> Subnet:
+def _subnet(row: Any, address_scope_id: str | None, default_dns: tuple[str, ...]) -> Subnet:
     return Subnet(
         id=row.id,
         network_id=row.network_id,
@@ -111,7 +114,7 @@ def _subnet(row: Any, address_scope_id: str | None) -> Subnet:
         enable_dhcp=row.enable_dhcp,
         ipv6_ra_mode=row.ipv6_ra_mode,
         ipv6_address_mode=row.ipv6_address_mode,
-        dns_nameservers=tuple(row.dns_nameservers),
+        dns_nameservers=addressing.dns_servers(row, default_dns),
         host_routes=tuple((item["destination"], item["nexthop"]) for item in row.host_routes),
         address_scope_id=address_scope_id,
     )

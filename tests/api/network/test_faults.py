@@ -86,7 +86,7 @@ def _build(cloud):
 
 def _carries_what_is_wanted(cloud):
     with cloud.house.db.read() as c:
-        wanted = topology.load(c, ("host1",))
+        wanted = topology.load(c, ("host1",), cloud.house.config.network.dns_servers)
         up = {row.id: row.up for row in c.execute(select(t.ports.c.id, t.ports.c.up))}
     return _driver(cloud).topology == wanted and up == _driver(cloud).up(wanted)
 

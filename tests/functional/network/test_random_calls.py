@@ -159,7 +159,7 @@ def test_bit_by_bit_and_from_nothing_give_the_same_rows(cloud, northbound, seed)
     for number in range(60):
         walk.step()
         with cloud.house.db.read() as c:
-            wanted = topology.load(c, ("host1",))
+            wanted = topology.load(c, ("host1",), cloud.house.config.network.dns_servers)
         rows = translate(wanted)
         for row in rows.values():
             assert row.parent is None or row.parent[0] in rows, row

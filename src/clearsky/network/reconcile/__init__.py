@@ -33,7 +33,7 @@ class Memory:
 def reconcile_network(run: Run) -> Outcome:
     """Compare everything and apply the difference."""
     with run.house.db.read() as c:
-        wanted = topology.load(c, (run.house.config.host,))
+        wanted = topology.load(c, (run.house.config.host,), run.house.config.network.dns_servers)
     memory: Memory = run.house.cache("network:applied", Memory)
     before, memory.applied = memory.applied, None
     started, clock = time.time(), time.perf_counter()
