@@ -21,6 +21,8 @@ from clearsky.image.service import ImageInfo
 from clearsky.network.service import PortRequest
 
 GIB = 1 << 30
+BOOTABLE = ("qcow2", "raw", "iso", "ami")
+"""Formats of images that hosts start servers from; all but qcow2 are bytes as they lie on a disk."""
 _FROZEN = ("id", "name", "vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib", "extra_specs")
 
 
@@ -59,6 +61,11 @@ def image(call: Call, id: str, field: str) -> ImageInfo:
         ) from error
     if found.status != "active":
         raise Invalid(f"Image {found.id} is not active: it is {found.status}.")
+    if found.disk_format not in BOOTABLE:
+        raise Invalid(
+            f"Image {found.id} has the disk format {found.disk_format}: servers start from {', '.join(BOOTABLE)}. "
+            "Convert it first (qemu-img convert -O qcow2), or import it where [image] convert_to is set."
+        )
     return found
 
 
