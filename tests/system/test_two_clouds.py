@@ -35,16 +35,19 @@ public_cidr = "{cidr}"
 [identity]
 argon2_time_cost = 1
 """
+RUN = f"{os.getpid() % 10000:04}"
+BLUE, GREEN = f"cst{RUN}b", f"cst{RUN}g"
+"""Namespaces have their names machine-wide: each run of the tests takes its own."""
 CLOUDS = {
     "blue": {
-        "namespace": "cst-blue",
+        "namespace": BLUE,
         "address": "127.0.0.1",
         "port": 8811,
         "cidr": "172.24.8.0/24",
         "prefix": "csb",
     },
     "green": {
-        "namespace": "cst-green",
+        "namespace": GREEN,
         "address": "10.213.99.1",
         "port": 8812,
         "cidr": "172.24.9.0/24",
@@ -107,7 +110,7 @@ def test_two_clouds_run_beside_each_other_and_are_reached_from_the_machine(cloud
         assert len(sent) > 3_000_000
         assert json_status(cloud) == []
         assert guest_to_machine(cloud, addresses[name], key) == BYTES
-    inside = clouds["blue"].run("ip", "-n", "cst-blue", "-br", "link").stdout
+    inside = clouds["blue"].run("ip", "-n", BLUE, "-br", "link").stdout
     assert "br-int" in inside
     assert "br-int" not in clouds["blue"].run("ip", "-br", "link").stdout
 
@@ -170,8 +173,8 @@ def test_a_third_cloud_in_a_namespace_that_is_taken_is_refused(clouds):
     other.write_text(text.replace("/state", "/state2").replace("/run", "/run2").replace("8811", "8813"))
     done = cloud.run(sys.executable, "-m", "clearsky.cli.main", "--config", other, "up", check=False)
     assert done.returncode != 0
-    assert "network namespace cst-blue: it exists, and is not this cloud's" in done.stderr
-    assert "device cst-blue-ex" in done.stderr
+    assert f"network namespace {BLUE}: it exists, and is not this cloud's" in done.stderr
+    assert f"device {BLUE}-ex" in done.stderr
     assert not (cloud.folder / "state2").exists()
 
 
@@ -179,14 +182,14 @@ def test_a_purge_of_one_leaves_the_other_alone(clouds):
     blue, green = clouds["blue"], clouds["green"]
     guests = green.guests()
     blue.clearsky("down", "--purge")
-    assert "cst-blue" not in os.listdir("/run/netns")
-    assert "cst-blue-ex" not in blue.run("ip", "-br", "link").stdout
+    assert BLUE not in os.listdir("/run/netns")
+    assert f"{BLUE}-ex" not in blue.run("ip", "-br", "link").stdout
     assert "clearsky_blue" not in blue.run("nft", "list", "tables").stdout
     assert green.guests() == guests
     assert json_status(green) == []
     address = green.openstack("floating", "ip", "list")[0]["Floating IP Address"]
     green.wait_for_ssh(address, green.folder / "key.pem", 10)
     green.clearsky("down", "--purge")
-    assert not {"cst-blue", "cst-green"} & set(os.listdir("/run/netns"))
+    assert not {BLUE, GREEN} & set(os.listdir("/run/netns"))
     names = [line.split()[0] for line in blue.run("ip", "-br", "link").stdout.splitlines()]
     assert names == ["lo"]
