@@ -27,7 +27,7 @@ class Process:
     user: str = ""
     """Account; empty: root."""
     socket_for: str = ""
-    """Account that the socket is given to; empty: it stays the process's own."""
+    """Account whose group may use the socket; empty: it stays the process's own."""
     then: str = ""
     """What is done as root once it is ready: a step of engines/steps.py."""
     after: tuple[str, ...] = ()
