@@ -9,6 +9,7 @@ import http.client
 import json
 import ssl
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,9 +131,10 @@ def served_to_the_world(new: Machine, user: Newcomer, folder: Path) -> None:
 
     def version() -> int:
         context = ssl.create_default_context(cafile=str(trusted))
-        line = http.client.HTTPSConnection(name, 443, context=context, timeout=10)
-        line.request("GET", "/identity/v3")
-        return line.getresponse().status
+        with closing(http.client.HTTPSConnection(name, 443, context=context, timeout=10)) as line:
+            line.request("GET", "/identity/v3")
+            with line.getresponse() as answer:
+                return answer.status
 
     assert version() == 200
     assert f"https://{name}:443/" in user.openstack("catalog list")
@@ -199,7 +201,7 @@ def test_a_machine_with_systemd(cache: Path, checkout: str):
         assert new.sh("systemctl --failed --no-legend") == ""
 
         user.clearsky("down")
-        assert new.sh("pgrep -f qemu-system || true") == ""
+        assert new.sh("pgrep qemu-system || true") == ""
         new.shut_down()
         new.boot()
         assert new.sh("systemctl is-active clearsky.target", check=False) == "inactive\n"

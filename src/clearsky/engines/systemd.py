@@ -58,7 +58,8 @@ class Units:
         if not units.installed(self.config):
             return ran
         _systemctl("disable", "--quiet", units.target(self.config))
-        last = {units.service(self.config, name) for name in OUTLAST}
+        # The target too: all others are part of it, and would end with it.
+        last = {units.target(self.config)} | {units.service(self.config, name) for name in OUTLAST}
         every = sorted(units.on_the_machine(self.config))
         _systemctl("stop", *(name for name in every if name not in last))
         if purge:
