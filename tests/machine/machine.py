@@ -124,6 +124,8 @@ class Machine:
         _do("ip", "address", "add", f"{outer}/30", "dev", self.device)
         _do("ip", "link", "set", self.device, "up")
         enter = ("nsenter", f"--net=/proc/{self.init}/ns/net")
+        # A namespace has it from this machine; a machine begins without.
+        _do(*enter, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
         for words in (
             ("link", "set", "lo", "up"),
             ("address", "add", f"{inner}/30", "dev", "eth0"),
