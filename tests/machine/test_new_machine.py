@@ -93,7 +93,7 @@ def assert_nothing_is_left(at: Machine, checkout: str) -> None:
     assert at.sh("cat /proc/sys/net/ipv4/ip_forward") == "0\n"
     at.sh("rm -rf /etc/clearsky")
     found = at.sh(
-        f"find / -xdev -path {checkout} -prune -o -iname '*clearsky*' -print; find /run -iname '*clearsky*'"
+        f"find / -xdev '(' -path {checkout} -o -path /root/.cache ')' -prune -o -iname '*clearsky*' -print; find /run -iname '*clearsky*'"
     )
     assert found == ""
     assert at.sh("ls /etc/openstack 2>/dev/null || true") == ""
