@@ -20,6 +20,8 @@ PACKAGES = {
     "python3-rbd": "/usr/lib/python3/dist-packages/rbd.*.so",
 }
 """Debian package -> a file of it."""
+FAST = ("qemu-utils",)
+"""What the fast tests need as well: images are looked at and converted."""
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
@@ -40,8 +42,8 @@ def command(fast: bool, more: tuple[str, ...]) -> None:
         sys.exit(subprocess.run([*pytest, *more], cwd=root, check=False).returncode)
     chosen = ["-m", "not functional and not system and not clients"] if fast else []
     runs = [[*pytest, *chosen]]
+    _install({name: PACKAGES[name] for name in (FAST if fast else PACKAGES)})
     if not fast:
-        _install(PACKAGES)
         runs.append([*pytest, "--database", "postgresql", "tests/api"])
     sys.exit(max(subprocess.run(run, cwd=root, check=False).returncode for run in runs))
 
