@@ -16,8 +16,6 @@ from clearsky.image.driver.interface import StorageFull
 
 from . import corpus as c
 
-pytestmark = pytest.mark.skipif(not shutil.which("qemu-img"), reason="needs Debian's qemu-utils")
-
 
 def _job(folder, data, source="qcow2", target="raw", limit=1 << 30, deadline_s=60.0):
     (folder / "stored").write_bytes(data)
