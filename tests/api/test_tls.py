@@ -17,7 +17,7 @@ import yaml
 
 from clearsky import certificates, config
 
-pytestmark = [pytest.mark.xdist_group("tls"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 NAME = "127.0.0.43"
 SETTINGS = """
 [cloud]

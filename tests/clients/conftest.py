@@ -41,11 +41,10 @@ argon2_memory_kib = 64
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these tests, and keep each file's on one worker: its tests may share what a fixture made."""
+    """Mark these tests."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.clients)
-            item.add_marker(pytest.mark.xdist_group(f"clients-{item.path.stem}"))
 
 
 @dataclass

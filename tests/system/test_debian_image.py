@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
 
 def test_a_debian_built_here_boots_with_cloud_init_and_keeps_its_boot_partition_current(cloud, key, cache):

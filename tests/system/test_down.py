@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.system.conftest import until
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_what_ran_runs_again_after_down_and_up_and_a_purge_leaves_nothing(fresh):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.system.conftest import until
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_a_server_with_the_openstack_command(cloud, key):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.system.conftest import Cloud, until
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("system"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 SETTINGS = """
 [cloud]
 name = "{name}"

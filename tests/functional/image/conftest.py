@@ -28,9 +28,7 @@ def ceph():
         shutil.rmtree(folder)
 
 
-@pytest.fixture(
-    params=["file", pytest.param("rbd", marks=[pytest.mark.functional, pytest.mark.xdist_group("ceph")])]
-)
+@pytest.fixture(params=["file", pytest.param("rbd", marks=[pytest.mark.functional])])
 def store(request, tmp_path):
     if request.param == "file":
         return Files(tmp_path / "images")

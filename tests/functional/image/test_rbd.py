@@ -13,7 +13,7 @@ from clearsky.errors import Conflict, Unavailable
 from clearsky.image.driver import rbd
 from clearsky.image.driver.interface import StorageFull
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("ceph")]
+pytestmark = [pytest.mark.functional]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from clearsky.network.model import (
     SecurityGroup,
 )
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.functional]
 SUB_MAC = "fa:16:3e:00:00:99"
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.functional.network import wire
 from tests.functional.network.world import TOPOLOGY
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.functional]
 WIRE = str(Path(wire.__file__))
 WHO = {port.id: (port.mac_address, port.fixed_ips[0].ip_address) for port in TOPOLOGY.ports}
 SECONDS = 1.5

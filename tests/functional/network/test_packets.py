@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.functional.network.world import TOPOLOGY
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("engines")]
+pytestmark = [pytest.mark.functional]
 
 
 def test_applying_again_changes_nothing(engine_host, guests):

@@ -20,7 +20,7 @@ from clearsky.network.driver.ovn import TABLES, OvnDriver
 from clearsky.network.ovn.rows import KEY
 from clearsky.network.ovn.translate import translate
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("northbound")]
+pytestmark = [pytest.mark.functional]
 N = "/network/v2.0"
 SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 
