@@ -1,7 +1,9 @@
 """The lease queue in the database: enqueue, lease, release.
 
-A lease pushes `due_at` back *before* the work, further at each attempt, so that a crash loop slows down. It carries
-a token (a stale worker cannot release) and a generation (a change during the run makes the row due again).
+A lease pushes `due_at` and `leased_until` back *before* the work, further at each attempt, so that a crash loop slows
+down. It carries a token (a stale worker cannot release) and a generation (a change during the run makes the row due
+again). A change during the run makes the row due, but not free: one run of a resource at a time. The leases of a
+worker that died end when its successor starts (`end_leases`), those of one that hangs when `leased_until` comes.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, case, delete, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clearsky.db.engine import wake
@@ -36,7 +38,7 @@ def enqueue(
     due_at = time.time() + after_s
     values = {"kind": kind, "resource_id": resource_id, "request_id": request_id, "due_at": due_at}
     insertion = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(work)
-    statement = insertion.values(generation=1, token=0, attempt=0, error="", **values)
+    statement = insertion.values(generation=1, **values)
     changes: dict[str, object] = {
         "due_at": case((work.c.due_at < due_at, work.c.due_at), else_=due_at) if after_s else due_at,
         "generation": work.c.generation + 1,
@@ -49,12 +51,12 @@ def enqueue(
         wake(connection, WORKER_TOPIC)
 
 
-def lease(connection: Connection, kinds: list[str], lease_s: float) -> Lease | None:
-    """Take the row that has been due longest; None where none is due."""
+def lease(connection: Connection, kinds: list[str], lease_s: float, holder: str = "") -> Lease | None:
+    """Take the row that has been due longest and is nobody's; None where there is none."""
     now = time.time()
     due = (
         select(work.c.kind, work.c.resource_id, work.c.attempt)
-        .where(work.c.due_at <= now, work.c.kind.in_(kinds))
+        .where(work.c.due_at <= now, work.c.leased_until <= now, work.c.kind.in_(kinds))
         .order_by(work.c.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -66,7 +68,13 @@ def lease(connection: Connection, kinds: list[str], lease_s: float) -> Lease | N
     taken = connection.execute(
         update(work)
         .where(work.c.kind == row.kind, work.c.resource_id == row.resource_id)
-        .values(due_at=until, token=work.c.token + 1, attempt=work.c.attempt + 1)
+        .values(
+            due_at=until,
+            leased_until=until,
+            holder=holder,
+            token=work.c.token + 1,
+            attempt=work.c.attempt + 1,
+        )
         .returning(work)
     ).one()
     return Lease(
@@ -100,6 +108,8 @@ def release(connection: Connection, lease: Lease, *, again_s: float | None, erro
         .where(mine)
         .values(
             due_at=case((work.c.generation != lease.generation, now), else_=now + again_s),
+            leased_until=0.0,
+            holder="",
             error=error,
             attempt=lease.attempt if error else 0,
         )
@@ -109,13 +119,22 @@ def release(connection: Connection, lease: Lease, *, again_s: float | None, erro
 def renew(connection: Connection, lease: Lease, lease_s: float) -> bool:
     """Push a lease back whose run goes on; False where it is another's by now."""
     mine = (work.c.kind == lease.kind, work.c.resource_id == lease.resource_id, work.c.token == lease.token)
-    return connection.execute(update(work).where(*mine).values(due_at=time.time() + lease_s)).rowcount == 1
+    until = time.time() + lease_s
+    kept = case((work.c.generation == lease.generation, until), else_=work.c.due_at)
+    values = {"due_at": kept, "leased_until": until}
+    return connection.execute(update(work).where(*mine).values(**values)).rowcount == 1
+
+
+def end_leases(connection: Connection, holder: str) -> int:
+    """Make due what a dead worker held; returns how many rows. Its successor calls this before its first lease."""
+    values = {"due_at": time.time(), "leased_until": 0.0, "holder": ""}
+    return connection.execute(update(work).where(work.c.holder == holder).values(**values)).rowcount
 
 
 def next_due_at(connection: Connection, kinds: list[str]) -> float | None:
-    """Return when the next row falls due."""
-    query = select(work.c.due_at).where(work.c.kind.in_(kinds)).order_by(work.c.due_at).limit(1)
-    due: float | None = connection.execute(query).scalar()
+    """Return when the next row falls due and is free."""
+    free_at = case((work.c.leased_until > work.c.due_at, work.c.leased_until), else_=work.c.due_at)
+    due: float | None = connection.execute(select(func.min(free_at)).where(work.c.kind.in_(kinds))).scalar()
     return due
 
 

@@ -17,6 +17,8 @@ work = Table(
     Column("token", BigInteger, nullable=False, default=0),
     Column("attempt", Integer, nullable=False, default=0),
     Column("error", Text, nullable=False, default=""),
+    Column("leased_until", Timestamp, nullable=False, default=0.0),
+    Column("holder", String(255), nullable=False, default=""),
     Index("ix_work_due_at", "due_at"),
 )
 

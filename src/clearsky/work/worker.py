@@ -19,12 +19,17 @@ log = structlog.get_logger("work")
 
 
 class Worker:
-    """Runs `reconcilers` (kind -> function) in `threads` threads until stopped."""
+    """Runs `reconcilers` (kind -> function) in `threads` threads until stopped; its leases bear the name `holder`."""
 
     def __init__(
-        self, house: House, reconcilers: Mapping[str, Reconciler], threads: int | None = None
+        self,
+        house: House,
+        reconcilers: Mapping[str, Reconciler],
+        threads: int | None = None,
+        *,
+        holder: str = "",
     ) -> None:
-        self.house, self.reconcilers = house, dict(reconcilers)
+        self.house, self.reconcilers, self.holder = house, dict(reconcilers), holder
         self.threads_wanted = threads or house.config.work.threads
         self._leases: threadqueue.SimpleQueue[queue.Lease | None] = threadqueue.SimpleQueue()
         self._idle = threading.Semaphore(self.threads_wanted)
@@ -61,7 +66,8 @@ class Worker:
                     due_at = queue.next_due_at(connection, kinds)
                 if due_at is not None and due_at <= time.time():
                     with self.house.db.write() as connection:
-                        lease = queue.lease(connection, kinds, self.house.config.work.lease_s)
+                        lease_s = self.house.config.work.lease_s
+                        lease = queue.lease(connection, kinds, lease_s, self.holder)
                     pause = 0.0
                 elif due_at is not None:
                     pause = min(pause, max(0.0, due_at - time.time()))

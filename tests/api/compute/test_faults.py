@@ -67,7 +67,7 @@ def _run(cloud):
     kinds = app.reconcilers()
     for _ in range(60):
         with cloud.house.db.write() as c:
-            c.execute(update(work).where(work.c.kind == "server").values(due_at=time.time()))
+            c.execute(update(work).where(work.c.kind == "server").values(due_at=time.time(), leased_until=0))
             lease = queue.lease(c, ["server"], 60.0)
         if lease is None:
             return
@@ -82,7 +82,7 @@ def _drive(cloud, done):
     for _ in range(25):
         _run(cloud)
         with cloud.house.db.write() as c:
-            c.execute(update(work).values(due_at=time.time()))
+            c.execute(update(work).values(due_at=time.time(), leased_until=0))
             lease = queue.lease(c, ["network"], 60.0)
         if lease is not None:
             run_leased(cloud.house, app.reconcilers()["network"], lease)

@@ -80,7 +80,9 @@ def _run(cloud):
     kinds = app.reconcilers()
     for _ in range(80):
         with cloud.house.db.write() as c:
-            c.execute(update(work).where(work.c.kind != "image_sweep").values(due_at=time.time()))
+            c.execute(
+                update(work).where(work.c.kind != "image_sweep").values(due_at=time.time(), leased_until=0)
+            )
             lease = queue.lease(c, ["image_import", "image_location", "image"], 60.0)
         if lease is None:
             return

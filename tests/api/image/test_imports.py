@@ -51,7 +51,9 @@ def _run(cloud, times=1):
     """Run the import `times` times, as often as the queue would after failures."""
     for _ in range(times):
         with cloud.house.db.write() as c:
-            c.execute(update(work).where(work.c.kind == "image_import").values(due_at=time.time()))
+            c.execute(
+                update(work).where(work.c.kind == "image_import").values(due_at=time.time(), leased_until=0)
+            )
             lease = queue.lease(c, ["image_import"], 60.0)
         if lease is None:
             return

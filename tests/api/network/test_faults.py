@@ -40,7 +40,7 @@ CALLS = {
 def _run(cloud):
     """Run the reconciler once, as a worker does; a killed one's lease has lapsed by the next time."""
     with cloud.house.db.write() as c:
-        c.execute(update(work).where(work.c.kind == "network").values(due_at=time.time()))
+        c.execute(update(work).where(work.c.kind == "network").values(due_at=time.time(), leased_until=0))
         lease = queue.lease(c, ["network"], 60.0)
     assert lease is not None
     try:
@@ -151,7 +151,7 @@ def test_two_workers_at_once_come_to_the_same_end(cloud):
     leases = []
     for _ in range(2):  # the second takes over while the first, believed dead, still runs
         with cloud.house.db.write() as c:
-            c.execute(update(work).where(work.c.kind == "network").values(due_at=time.time()))
+            c.execute(update(work).where(work.c.kind == "network").values(due_at=time.time(), leased_until=0))
             leases.append(queue.lease(c, ["network"], 60.0))
     threads = [threading.Thread(target=run_leased, args=(cloud.house, reconciler, one)) for one in leases]
     for thread in threads:

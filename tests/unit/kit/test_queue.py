@@ -74,6 +74,34 @@ def test_a_change_during_the_run_makes_the_row_due_again(house):
     assert _row(house).due_at <= time.time()
 
 
+def test_no_second_run_begins_while_one_goes_on(house):
+    _enqueue(house)
+    lease = _lease(house)
+    _enqueue(house)
+    assert _lease(house) is None
+    with house.db.write() as c:
+        assert queue.renew(c, lease, 60.0)
+        assert queue.next_due_at(c, ["thing"]) > time.time(), "a worker would spin"
+        queue.release(c, lease, again_s=50.0)
+    assert _lease(house) is not None
+
+
+def test_what_a_dead_worker_held_is_due_when_its_successor_starts(house):
+    for id in ("a", "b"):
+        _enqueue(house, id)
+    with house.db.write() as c:
+        dead = queue.lease(c, ["thing"], 60.0, "here")
+        living = queue.lease(c, ["thing"], 60.0, "there")
+        assert queue.end_leases(c, "here") == 1
+    again = _lease(house)
+    assert (again.resource_id, again.attempt) == (dead.resource_id, dead.attempt + 1)
+    assert _lease(house) is None
+    with house.db.write() as c:
+        queue.release(c, living, again_s=None)
+        queue.release(c, dead, again_s=None)
+    assert _row(house, dead.resource_id) is not None, "a dead worker's token is stale"
+
+
 def test_a_later_look_does_not_push_an_earlier_one_back(house):
     _enqueue(house)
     due = _row(house).due_at
