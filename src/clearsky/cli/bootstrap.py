@@ -89,6 +89,19 @@ def admin(config: Config) -> Client:
     return Client(config, "admin", _password(config, "admin"), "admin")
 
 
+def present_admin(config: Config) -> Client:
+    """Return the administrator of a cloud that is there; raises ClickException where there is none to be seen."""
+    try:
+        known = (config.state / "passwords" / "admin").stat().st_size > 0
+    except PermissionError as error:
+        raise click.ClickException("the administrator's password is root's: `sudo ./clearsky ...`") from error
+    except FileNotFoundError:
+        known = False
+    if not known:
+        raise click.ClickException(f"there is no cloud in {config.state}: `clearsky up`")
+    return admin(config)
+
+
 def first_resources(config: Config, admin: Client) -> None:
     """Make everything that is not there yet, through the APIs that everybody uses."""
     identity, net = "/identity/v3", "/network/v2.0"

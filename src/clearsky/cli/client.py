@@ -7,14 +7,21 @@ import io
 import json
 import socket
 import ssl
+from contextlib import suppress
 from http.client import HTTPMessage
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from clearsky.config import Config
 
 TIMEOUT_S = 60.0
+UPLOAD_TIMEOUT_S = 1800.0
+"""An upload is answered when its bytes are safe on the disk, which may be a slow one."""
+
+
+class Readable(Protocol):
+    def read(self, length: int = ..., /) -> bytes: ...
 
 
 class _Https(http.client.HTTPSConnection):
@@ -68,9 +75,27 @@ class Client:
         finally:
             connection.close()
         if answer.status >= 400:
-            told = text.decode(errors="replace")
-            raise click.ClickException(f"{method} {path} answered {answer.status}: {told:.300}")
+            raise click.ClickException(f"{method} {path} answered {answer.status}: {_reason(text)}")
         return (json.loads(text) if text else None), answer.headers
+
+    def send(self, path: str, data: Readable, size: int) -> None:
+        """PUT bytes, in large pieces; raises ClickException with what the API says, also where it says so early."""
+        headers = {"X-Auth-Token": self.token, "Content-Type": "application/octet-stream"}
+        connection = connect(self._config, UPLOAD_TIMEOUT_S)
+        connection.blocksize = 1 << 20
+        try:
+            with suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # refused in the middle: the answer says why
+                connection.request("PUT", path, data, headers | {"Content-Length": str(size)})
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise click.ClickException(f"PUT {path}: the API does not answer: {error!r}") from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise click.ClickException(f"PUT {path} answered {answer.status}: {_reason(text)}")
 
     def ensure(self, base: str, plural: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the resource with the body's name, made where there is none."""
@@ -80,3 +105,8 @@ class Client:
             return dict(matching[0])
         made, _ = self.ask("POST", f"{base}/{plural}", {key: body})
         return dict(made[key])
+
+
+def _reason(text: bytes) -> str:
+    """Return what an error's body says, shortened."""
+    return f"{text.decode(errors='replace'):.300}"

@@ -15,7 +15,7 @@ COMMANDS = {
     "trace": "Tell the story of a resource or a request: steps, times, what is wanted and seen.",
     "logs": "Print the processes' logs.",
     "identity": "Look after the keys of the Identity service.",
-    "image": "Build guest images from Debian packages.",
+    "image": "Build guest images from Debian packages; bring images into the cloud.",
     "test": "Run the project's tests.",
 }
 
