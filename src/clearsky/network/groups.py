@@ -16,6 +16,8 @@ from clearsky.network import tables as t
 DEFAULT = "default"
 PARENT = "PARENT"
 """As a template's remote group: the new group itself."""
+EVERY_PROJECT = ""
+"""As the project of a default: every one that has no default of its own."""
 _MADE = "default_rules"
 _COPIED = ("description", "direction", "ethertype", "protocol", "port_range_min", "port_range_max",
            "remote_ip_prefix", "remote_address_group_id")  # fmt: skip
@@ -37,10 +39,19 @@ def ensure_default(c: Connection, project_id: str) -> Any:
         "name": DEFAULT,
         "description": "Default security group",
         "is_default": True,
+        "stateful": stateful_by_default(c, project_id),
     }
     row = store.create(c, t.security_groups, values)
     add_rules(c, row)
     return row
+
+
+def stateful_by_default(c: Connection, project_id: str) -> bool:
+    """Say whether a project's new groups remember connections where nobody says."""
+    d = t.default_statefulness.c
+    query = select(d.project_id, d.stateful).where(d.project_id.in_((project_id, EVERY_PROJECT)))
+    found = {row.project_id: bool(row.stateful) for row in c.execute(query)}
+    return found.get(project_id, found.get(EVERY_PROJECT, True))
 
 
 def add_rules(c: Connection, group: Any) -> None:

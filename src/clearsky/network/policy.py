@@ -7,6 +7,7 @@ from clearsky.api.policy import ADMIN, ANY_TOKEN, Rule
 _READER = f"{ADMIN} or role:reader"
 _MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
 _MANAGER = f"{ADMIN} or (role:manager and project_id:%(project_id)s)"
+_SERVICE = f"{ADMIN} or role:service"
 _NAMES = ("network", "subnet", "subnetpool", "address_scope", "address_group", "port", "router", "floatingip",
           "security_group", "security_group_rule", "rbac_policy")  # fmt: skip
 
@@ -21,6 +22,14 @@ RULES = (
     Rule("get_default_security_group_rule", ANY_TOKEN),
     Rule("create_default_security_group_rule", ADMIN),
     Rule("delete_default_security_group_rule", ADMIN),
+    Rule("get_port_binding", _SERVICE),
+    *(Rule(f"{verb}_port_binding", _SERVICE) for verb in ("create", "update", "delete")),
+    Rule("activate", _SERVICE, "Which of a port's bindings is in force"),
+    Rule("get_security_groups_default_statefulness", _READER),
+    *(
+        Rule(f"{verb}_security_groups_default_statefulness", _MANAGER)
+        for verb in ("create", "update", "delete")
+    ),
     *(Rule(f"{verb}_trunk", _MEMBER) for verb in ("create", "update", "delete")),
     Rule("get_trunk", _READER),
     Rule("add_subports", _MEMBER),

@@ -166,6 +166,11 @@ def _check(c: Connection, scope: str | None, request: PortRequest, count: int) -
             raise Invalid(f"Port {request.port_id} could not be found.") from error
         if port.device_id:
             raise Conflict(f"Port {port.id} is still in use: by {port.device_owner} {port.device_id}.")
+        if port.device_profile:
+            raise Invalid(
+                f"Port {port.id} asks for the accelerators of device profile {port.device_profile!r}, and this cloud "
+                "has none. Give the server a port without a device profile."
+            )
         return
     try:
         network = store.get(c, t.networks, scope, request.network_id or "")
@@ -214,7 +219,7 @@ def ensure_server_port(
         if row is not None:
             if row.host != host:
                 store.change(c, t.ports, row.id, binding | {"up": False})
-                store.bind_sub_ports(c, row.id, host)
+                store.follow(c, row.id, host)
                 store.sync(c)
             return str(row.id)
         if request.port_id:
@@ -222,7 +227,7 @@ def ensure_server_port(
             if row.device_id and row.device_id != server_id:
                 raise Conflict(f"Port {row.id} is still in use: by {row.device_owner} {row.device_id}.")
             store.change(c, t.ports, row.id, binding)
-            store.bind_sub_ports(c, row.id, host)
+            store.follow(c, row.id, host)
             store.sync(c)
             return str(row.id)
         network = store.get(c, t.networks, None, request.network_id or "")
@@ -264,6 +269,7 @@ def move_server_ports(house: House, server_id: str, host: str) -> None:
     with house.db.write() as c:
         for row in c.execute(select(p.id).where(*where)).all():
             store.change(c, t.ports, row.id, {"host": host, "up": False})
+            store.follow(c, row.id, host)
         store.sync(c)
 
 
@@ -350,7 +356,7 @@ def _release(c: Connection, row: Any) -> None:
     else:
         unbound = {"device_id": "", "device_owner": "", "device_index": None, "host": "", "up": False}
         store.change(c, t.ports, row.id, unbound)
-        store.bind_sub_ports(c, row.id, "")
+        store.follow(c, row.id, "")
 
 
 def change_server_groups(house: House, caller: Caller, server_id: str, name: str, *, add: bool) -> None:

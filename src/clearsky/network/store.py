@@ -42,6 +42,10 @@ KINDS = {
     t.port_forwardings: ("Port forwarding", "PortForwardingNotFound"),
     t.security_groups: ("Security group", "SecurityGroupNotFound"),
     t.rules: ("Security group rule", "SecurityGroupRuleNotFound"),
+    t.default_statefulness: (
+        "Security group default statefulness",
+        "SecurityGroupDefaultStatefulnessNotFound",
+    ),
     t.default_rules: ("Default security group rule", "DefaultSecurityGroupRuleNotFound"),
     t.rbac: ("RBAC policy", "RbacPolicyNotFound"),
 }
@@ -195,12 +199,21 @@ def remove_port(c: Connection, id: str) -> None:
     c.execute(delete(t.port_groups).where(t.port_groups.c.port_id == id))
     c.execute(delete(t.port_forwardings).where(t.port_forwardings.c.internal_port_id == id))
     c.execute(delete(t.sub_ports).where(t.sub_ports.c.port_id == id))
+    c.execute(delete(t.spare_bindings).where(t.spare_bindings.c.port_id == id))
     free = {"port_id": None, "fixed_ip_address": None, "router_id": None}
     c.execute(update(t.floating_ips).where(t.floating_ips.c.port_id == id).values(**free))
     c.execute(delete(t.ports).where(t.ports.c.id == id))
 
 
-def bind_sub_ports(c: Connection, parent_id: str, host: str) -> None:
+def follow(c: Connection, port_id: str, host: str) -> None:
+    """Let what hangs on a port follow it to a host ("": none), and drop the spare bindings that this spends."""
+    b = t.spare_bindings.c
+    mine = b.port_id == port_id
+    c.execute(delete(t.spare_bindings).where(and_(mine, b.host == host) if host else mine))
+    move_sub_ports(c, port_id, host)
+
+
+def move_sub_ports(c: Connection, parent_id: str, host: str) -> None:
     """Let a trunk's sub-ports follow their parent to a host."""
     s = t.sub_ports.c
     mine = select(s.port_id).where(

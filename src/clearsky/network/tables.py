@@ -124,9 +124,20 @@ ports = Table(
     Column("dns_domain", String(255), nullable=False, default=""),
     Column("data_plane_status", String(16)),
     Column("qos_policy_id", String(36), index=True),
+    Column("device_profile", String(255)),
     UniqueConstraint("network_id", "mac_address"),
 )
 """`up` is what the network engine says; `device_index` orders the ports of one server."""
+
+spare_bindings = Table(
+    "port_spare_bindings",
+    metadata,
+    Column("port_id", String(36), primary_key=True),
+    Column("host", String(255), primary_key=True),
+    Column("vnic_type", String(20), nullable=False, default="normal"),
+    Column("profile", Json, nullable=False, default=dict),
+)
+"""Hosts that a port may move to. The binding in force is in the port itself."""
 
 addresses = Table(
     "port_addresses",
@@ -249,6 +260,15 @@ rules = Table(
     Column("remote_group_id", String(36)),
     Column("remote_address_group_id", String(36)),
 )
+
+default_statefulness = Table(
+    "security_group_default_statefulness",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(64), nullable=False, unique=True),
+    Column("stateful", Boolean, nullable=False, default=True),
+)
+"""Whether new groups remember connections where nobody says; the empty project stands for every other one."""
 
 default_rules = Table(
     "security_group_default_rules",

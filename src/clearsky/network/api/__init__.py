@@ -10,7 +10,9 @@ from clearsky.network.api import (
     agents,
     auto_topology,
     availability,
+    bindings,
     default_rules,
+    default_statefulness,
     discovery,
     floating_ips,
     networks,
@@ -34,7 +36,7 @@ from clearsky.network.policy import RULES
 
 _ROOMS = (
     discovery, zones, agents, networks, subnets, subnetpools, ports, routers, router_interfaces, floating_ips,
-    security_groups, security_group_rules, default_rules, address_groups, rbac, availability, auto_topology, quotas,
+    bindings, security_groups, security_group_rules, default_rules, default_statefulness, address_groups, rbac, availability, auto_topology, quotas,
     qos, qos_rules, port_forwardings, trunks,
     tags,
 )  # fmt: skip

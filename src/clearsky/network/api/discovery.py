@@ -19,6 +19,7 @@ EXTENSIONS = {
     "auto-allocated-topology": "Auto Allocated Topology Services",
     "availability_zone": "Availability Zone",
     "binding": "Port Binding",
+    "binding-extended": "Port Bindings Extended",
     "data-plane-status": "Data plane status",
     "default-subnetpools": "Default Subnetpools",
     "dns-domain-ports": "dns_domain for ports",
@@ -44,6 +45,7 @@ EXTENSIONS = {
     "network-ip-availability": "Network IP Availability",
     "network_availability_zone": "Network Availability Zone",
     "pagination": "Pagination support",
+    "port-device-profile": "Port device profile",
     "port-mac-address-regenerate": "Neutron Port MAC address regenerate",
     "port-security": "Port Security",
     "port-security-groups-filtering": "Port filtering on security groups",
@@ -55,7 +57,10 @@ EXTENSIONS = {
     "qos-fip": "Floating IP QoS",
     "qos-gateway-ip": "Gateway IP QoS",
     "qos-rule-type-details": "Details of QoS rule types",
+    "qos-rule-type-filter": "Allow to filter the list of QoS rule types",
     "qos-rules-alias": "Ability to modify QoS rules",
+    "quota-check-limit": "Quota engine limit check",
+    "quota-check-limit-default": "Quota engine limit check by default",
     "quotas": "Quota management support",
     "quota_details": "Quota details management support",
     "rbac-address-group": "Add address_group type to RBAC",
@@ -65,9 +70,11 @@ EXTENSIONS = {
     "rbac-subnetpool": "RBAC for subnet pools",
     "revision-if-match": "If-Match constraints based on revision_number",
     "router": "Neutron L3 Router",
+    "router-enable-snat": "Exposes the router enable_snat read-only configuration flag",
     "router_availability_zone": "Router Availability Zone",
     "security-group": "security-group",
     "security-groups-default-rules": "Default rules for security groups",
+    "security-groups-default-statefulness": "Security Groups Default Statefulness",
     "security-groups-normalized-cidr": "Normalized CIDR field for security group rules",
     "security-groups-remote-address-group": "Remote address group id field for security group rules",
     "security-groups-rules-belongs-to-default-sg": "Security group rules belongs to the default security group",
@@ -94,7 +101,7 @@ EXTENSIONS = {
 """What really works, and nothing else: clients decide by this list."""
 _COLLECTIONS = (
     "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
-    "security-group-rules", "default-security-group-rules", "address-groups", "address-scopes", "rbac-policies",
+    "security-group-rules", "default-security-group-rules", "security-groups-default-statefulness", "address-groups", "address-scopes", "rbac-policies",
     "quotas", "extensions", "agents", "availability_zones", "trunks", "policies", "network-ip-availabilities", "service-providers",
 )  # fmt: skip
 _EXTENSION = {"type": "object", "required": ["alias", "name", "description", "updated", "links"]}

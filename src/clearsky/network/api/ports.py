@@ -73,7 +73,8 @@ _UPDATE = {
     "data_plane_status": {"enum": ["ACTIVE", "DOWN", None]},
     "qos_policy_id": kit.OPTIONAL_UUID,
 }  # fmt: skip
-_CREATE = _UPDATE | {"network_id": kit.UUID}
+_PROFILE = {"type": ["string", "null"], "maxLength": 255}
+_CREATE = _UPDATE | {"network_id": kit.UUID, "device_profile": _PROFILE}
 
 
 def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
@@ -103,6 +104,7 @@ def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict
         "allowed_address_pairs": row.allowed_address_pairs,
         "extra_dhcp_opts": row.extra_dhcp_opts,
         "data_plane_status": row.data_plane_status,
+        "device_profile": row.device_profile,
         "qos_policy_id": row.qos_policy_id,
         "ip_allocation": "immediate" if addresses else "none",
         "binding:vnic_type": row.vnic_type,
@@ -185,6 +187,8 @@ def _columns(call: Call, body: dict[str, Any], mac: str | None) -> dict[str, Any
         columns["allowed_address_pairs"] = _pairs(body["allowed_address_pairs"] or [], mac or "")
     kit.only_admins(call, {k: v for k, v in body.items() if v}, "binding:host_id", "binding:profile")
     kit.only_admins(call, body, "data_plane_status")
+    if body.get("device_profile"):
+        columns["device_profile"] = body["device_profile"]
     if "binding:host_id" in body:
         columns["host"] = body["binding:host_id"] or ""
     if "binding:profile" in body:
@@ -310,7 +314,7 @@ def update_port(call: Call) -> Reply:
         old_mac = row.mac_address
         row = store.change(c, t.ports, row.id, columns)
         if "host" in columns:
-            store.bind_sub_ports(c, row.id, row.host)
+            store.follow(c, row.id, row.host)
         if body.get("fixed_ips") is not None:
             _readdress(c, row, body["fixed_ips"])
         elif row.mac_address != old_mac:

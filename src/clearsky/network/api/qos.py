@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
-from clearsky.errors import Conflict, NotFound
+from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.network import qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import crud, kit
@@ -20,6 +20,14 @@ KINDS: dict[str, tuple[str, ...]] = {
     "dscp_marking": ("dscp_mark",),
 }
 """Kinds of rules that the engine enforces, with their parameters."""
+ALL_KINDS = (
+    "bandwidth_limit",
+    "dscp_marking",
+    "minimum_bandwidth",
+    "minimum_packet_rate",
+    "packet_rate_limit",
+)
+"""Kinds of rules that the API knows of."""
 
 
 def show_rule(row: Any) -> dict[str, Any]:
@@ -100,8 +108,12 @@ _TYPE = Schema({"type": "object", "properties": {"rule_type": {"type": "object"}
 
 @routes.get("/v2.0/qos/rule-types", rule="get_rule_type", response=_TYPES)
 def list_rule_types(call: Call) -> Reply:
-    """List the kinds of rules that the engine enforces."""
-    return Reply({"rule_types": [{"type": kind} for kind in KINDS]})
+    """List the kinds of rules that the engine enforces; with `all_rules` also those that it does not."""
+    asked = {name: kit.truth(call.query.get(name)) for name in ("all_supported", "all_rules")}
+    if all(asked.values()):
+        raise Invalid("all_supported and all_rules cannot be asked for together.", kind="InvalidInput")
+    kinds = ALL_KINDS if asked["all_rules"] else KINDS
+    return Reply({"rule_types": [{"type": kind} for kind in kinds]})
 
 
 @routes.get("/v2.0/qos/rule-types/{type}", rule="show_rule_type", response=_TYPE)

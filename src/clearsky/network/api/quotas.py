@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
@@ -10,6 +10,7 @@ from clearsky.api.schema import Schema
 from clearsky.errors import Invalid
 from clearsky.network import quotas
 from clearsky.network import tables as t
+from clearsky.network.api import kit
 
 routes = Routes()
 _LIMIT = {"type": ["integer", "string"]}
@@ -70,7 +71,7 @@ def show_quota_details(call: Call) -> Reply:
 
 @routes.put("/v2.0/quotas/{project_id}", rule="update_quota", request=_CHANGE, response=_QUOTA)
 def update_quota(call: Call) -> Reply:
-    """Set a project's quotas; -1 is no limit."""
+    """Set a project's quotas; -1 is no limit. One below what is in use needs `force`."""
     wanted = {}
     for name, value in call.body["quota"].items():
         if name in ("tenant_id", "project_id", "force", "check_limit"):
@@ -85,8 +86,20 @@ def update_quota(call: Call) -> Reply:
             raise Invalid(f"quota.{name} = {value!r}: a whole number from -1", kind="InvalidQuotaValue")
         wanted[name] = int(text)
     with call.house.db.write() as c:
+        if not kit.truth(call.body["quota"].get("force")):
+            _check_use(c, call.params["project_id"], wanted)
         quotas.store(c, call.params["project_id"], wanted)
         return Reply({"quota": quotas.limits(c, call.house, call.params["project_id"])})
+
+
+def _check_use(c: Connection, project_id: str, wanted: dict[str, int]) -> None:
+    for name, limit in wanted.items():
+        if limit >= 0 and (have := quotas.used(c, project_id, name)) > limit:
+            raise Invalid(
+                f"Quota limit {limit} for {name} must be greater than or equal to already used {have}. "
+                "To set it all the same: force = true.",
+                kind="HTTPBadRequest",
+            )
 
 
 @routes.delete("/v2.0/quotas/{project_id}", rule="delete_quota")

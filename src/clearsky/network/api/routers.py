@@ -63,6 +63,7 @@ def _one(row: Any, addresses: list[Any]) -> dict[str, Any]:
         "admin_state_up": row.admin_state_up,
         "status": "ACTIVE",
         "external_gateway_info": gateway,
+        "enable_snat": row.enable_snat,
         "routes": row.routes,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": [zones.ZONE],

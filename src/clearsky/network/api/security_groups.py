@@ -55,11 +55,9 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     quotas.check(c, call.house, project_id, "security_group")
     columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
-    row = store.create(
-        c,
-        t.security_groups,
-        columns | {"project_id": project_id, "stateful": kit.truth(body.get("stateful", True))},
-    )
+    default = groups.stateful_by_default(c, project_id)
+    columns |= {"project_id": project_id, "stateful": kit.truth(body.get("stateful", default))}
+    row = store.create(c, t.security_groups, columns)
     groups.add_rules(c, row)
     quotas.check(c, call.house, project_id, "security_group_rule", 0)
     return row

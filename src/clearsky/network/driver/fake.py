@@ -13,7 +13,7 @@ from clearsky.network.model import Topology
 
 class FakeDriver:
     def __init__(self, host: str = "host1") -> None:
-        self._host = host
+        self.hosts = [host]
         self.topology = Topology()
         self._told: dict[str, bool] = {}
         self._listeners: list[OnPorts] = []
@@ -30,8 +30,8 @@ class FakeDriver:
         return lambda: self._listeners.remove(on_ports)
 
     def chassis(self) -> list[Chassis]:
-        host = self._host
-        return [Chassis(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), host, time.time())]
+        now = time.time()
+        return [Chassis(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), host, now) for host in self.hosts]
 
     def tell(self) -> None:
         """Report what the listeners have not heard yet."""

@@ -138,7 +138,9 @@ def _port(p: Picture, port: Port) -> None:
     elif port.device_owner == METADATA:
         columns |= {"type": "localport", "addresses": [" ".join([port.mac_address, *ips])]}
     else:
-        columns |= _guest(p, port, ips)
+        # Only the host that the port is bound to may claim it, whatever others plug in under its name.
+        where = {"requested-chassis": port.host} if port.host and port.parent is None else {}
+        columns |= _guest(p, port, ips) | {"options": where}
     if port.parent is not None:
         columns |= {"parent_name": [port.parent[0]], "tag": [port.parent[1]]}
     parent = (f"net-{port.network_id}", "ports")
