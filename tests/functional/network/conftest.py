@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.functional.network.world import TOPOLOGY
@@ -78,6 +79,10 @@ class Host:
         )  # fmt: skip
         return guest
 
+    def settle(self) -> None:
+        """Wait until the chassis has done what was applied."""
+        run("ovn-nbctl", f"--db={self.settings.northbound}", "--timeout=10", "--wait=hv", "sync")
+
     def wait_up(self, *port_ids: str, seconds: float = 15) -> None:
         """Wait until OVN says that these ports are up."""
         end = time.monotonic() + seconds
@@ -144,3 +149,18 @@ def guests(engine_host: Host) -> dict[str, Guest]:
             )
     engine_host.wait_up(*made)
     return made
+
+
+@pytest.fixture
+def apply(engine_host: Host, guests: dict[str, Guest]) -> Iterator[Callable[..., None]]:
+    """Apply a changed world, wait until the chassis has its flows, and put the old one back at the end."""
+
+    run("ethtool", "-K", engine_host.settings.network.external_bridge, "tx", "off")
+
+    def change(**parts: Any) -> None:
+        engine_host.driver.apply(replace(TOPOLOGY, **parts))
+        engine_host.settle()
+
+    yield change
+    engine_host.driver.apply(TOPOLOGY)
+    engine_host.settle()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.functional.network import wire
 from tests.functional.network.conftest import run
+from tests.functional.network.programs import CALL, SERVE, ask, heard, ports, python
 from tests.functional.network.world import TOPOLOGY, _port, _rule
 
 from clearsky.network.model import (
@@ -26,65 +24,11 @@ SUB_MAC = "fa:16:3e:00:00:99"
 
 
 @pytest.fixture
-def apply(engine_host, guests):
-    """Apply a changed world, wait until the chassis has its flows, and put the old one back at the end."""
-
-    run("ethtool", "-K", engine_host.settings.network.external_bridge, "tx", "off")
-
-    def change(**parts):
-        engine_host.driver.apply(replace(TOPOLOGY, **parts))
-        _settled(engine_host)
-
-    yield change
-    engine_host.driver.apply(TOPOLOGY)
-    _settled(engine_host)
-
-
-def _settled(engine_host):
-    run("ovn-nbctl", f"--db={engine_host.settings.northbound}", "--timeout=10", "--wait=hv", "sync")
-
-
-def _ports(**changes):
-    """The world's ports with some of them changed, by id."""
-    return tuple(replace(port, **changes.get(port.id, {})) for port in TOPOLOGY.ports)
-
-
-def _python(guest, script, *arguments):
-    words = ["ip", "netns", "exec", guest.name] if guest else []
-    return subprocess.Popen(
-        [*words, sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
-    )
-
-
-def _ask(guest, script, *arguments):
-    with _python(guest, script, *arguments) as program:
-        return program.communicate(timeout=30)[0].strip()
-
-
-SERVE = """
-import socket, sys
-server = socket.create_server(("0.0.0.0", int(sys.argv[1])))
-print("ready", flush=True)
-while True:
-    line, (who, _) = server.accept()
-    line.sendall(who.encode())
-    line.close()
-"""
-CALL = """
-import socket, sys
-try:
-    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2).recv(100).decode())
-except OSError as error:
-    print("failed", error)
-"""
-
-
-@pytest.fixture
 def serve():
     programs = []
 
     def start(guest, port):
-        program = _python(guest, SERVE, str(port))
+        program = python(guest, SERVE, str(port))
         programs.append(program)
         assert program.stdout.readline() == "ready\n"
 
@@ -93,33 +37,6 @@ def serve():
         program.kill()
         program.wait()
         program.stdout.close()
-
-
-HEAR = """
-import socket, struct, sys
-line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-line.setsockopt(263, 8, 1)  # PACKET_AUXDATA: the kernel tells the VLAN beside the frame
-line.bind(("eth0", 0))
-line.settimeout(4)
-print("hearing", flush=True)
-mark = sys.argv[1].encode()
-try:
-    while True:
-        frame, about, _, _ = line.recvmsg(2000, 100)
-        if mark in frame:
-            print(struct.unpack("IIIHHHH", about[0][2])[5])
-            break
-except TimeoutError:
-    print("silence")
-"""
-
-
-def _heard(listener, sender, frame, mark):
-    """Send a frame by hand; return the VLAN in which a guest heard it (0: none), or that it did not."""
-    with _python(listener, HEAR, mark) as program:
-        assert program.stdout.readline() == "hearing\n"
-        sender.run(sys.executable, str(Path(wire.__file__)), "send", "eth0", frame.hex())
-        return program.communicate(timeout=20)[0].strip()
 
 
 def test_a_trunk_carries_another_network_in_a_vlan(apply, guests):
@@ -131,15 +48,15 @@ def test_a_trunk_carries_another_network_in_a_vlan(apply, guests):
         frame = wire.udp(sub, far, mark)
         return frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:]
 
-    assert _heard(green, parent, tagged(b"too-early"), "too-early") == "silence"
+    assert heard(green, parent, tagged(b"too-early"), "too-early") == "silence"
     port = _port("sub", "green", "green-s", SUB_MAC, "10.2.0.50", ["sg-open"], owner="trunk:subport")
     apply(ports=(*TOPOLOGY.ports, replace(port, parent=("red1", 100))))
-    assert _heard(green, parent, tagged(b"in-its-vlan"), "in-its-vlan") == "0"
-    assert _heard(parent, green, wire.udp(far, sub, b"answer-back"), "answer-back") == "100"
-    assert _heard(green, parent, tagged(b"other-vlan", 101), "other-vlan") == "silence"
+    assert heard(green, parent, tagged(b"in-its-vlan"), "in-its-vlan") == "0"
+    assert heard(parent, green, wire.udp(far, sub, b"answer-back"), "answer-back") == "100"
+    assert heard(green, parent, tagged(b"other-vlan", 101), "other-vlan") == "silence"
     stolen = wire.udp((SUB_MAC, "10.2.0.99"), far, b"stolen-address")
     stolen = stolen[:12] + b"\x81\x00\x00\x64" + stolen[12:]
-    assert _heard(green, parent, stolen, "stolen-address") == "silence"
+    assert heard(green, parent, stolen, "stolen-address") == "silence"
     assert parent.reaches("10.1.0.12"), "the trunk's own network is cut off"
 
 
@@ -152,9 +69,9 @@ def test_forwarded_ports_lead_inside_and_others_do_not(apply, guests, serve):
     )
     for port in (22, 7001):
         serve(guests["green1"], port)
-    assert _ask(None, CALL, "172.24.4.30", "8022") == "172.24.4.1"
-    assert _ask(None, CALL, "172.24.4.30", "9001") == "172.24.4.1"
-    assert "failed" in _ask(None, CALL, "172.24.4.30", "9002")
+    assert ask(None, CALL, "172.24.4.30", "8022") == "172.24.4.1"
+    assert ask(None, CALL, "172.24.4.30", "9001") == "172.24.4.1"
+    assert "failed" in ask(None, CALL, "172.24.4.30", "9002")
 
 
 def test_an_address_group_decides_who_comes_in(apply, guests):
@@ -212,9 +129,9 @@ print(got, *sorted(marks))
 
 
 def _count(sender, receiver, address, packets):
-    with _python(receiver, COUNT, "5005") as program:
+    with python(receiver, COUNT, "5005") as program:
         assert program.stdout.readline() == "ready\n"
-        _ask(sender, SEND, address, "5005", str(packets))
+        ask(sender, SEND, address, "5005", str(packets))
         got, *marks = program.communicate(timeout=20)[0].split()
     return int(got), [int(mark) for mark in marks]
 
@@ -224,25 +141,25 @@ def test_marks_and_limits_follow_the_policy(apply, guests):
     plain, marks = _count(guests["red1"], guests["red2"], "10.1.0.12", sent)
     assert (plain > sent * 1200 * 0.9, marks) == (True, [0])
     apply(
-        ports=_ports(red1={"qos_policy_id": "q"}),
+        ports=ports(red1={"qos_policy_id": "q"}),
         qos_rules=(QosRule("q", "dscp_marking", "egress", None, None, 26),),
     )
     assert _count(guests["red1"], guests["red2"], "10.1.0.12", sent)[1] == [26]
     slow = QosRule("q", "bandwidth_limit", "egress", 500, 100, None)
-    apply(ports=_ports(red1={"qos_policy_id": "q"}), qos_rules=(slow,))
+    apply(ports=ports(red1={"qos_policy_id": "q"}), qos_rules=(slow,))
     limited, marks = _count(guests["red1"], guests["red2"], "10.1.0.12", sent)
     # 400 packets in about a second, of which 500 kbit/s (62 kB) and the burst may pass.
     assert marks == [0]
     assert limited < plain / 3
     other, _ = _count(guests["red3"], guests["red2"], "10.1.0.12", sent)
     assert other > plain * 0.8, "another port is slowed too"
-    apply(ports=_ports(red2={"qos_policy_id": "q"}), qos_rules=(replace(slow, direction="ingress"),))
+    apply(ports=ports(red2={"qos_policy_id": "q"}), qos_rules=(replace(slow, direction="ingress"),))
     assert _count(guests["red1"], guests["red2"], "10.1.0.12", sent)[0] < plain / 3
 
 
 def test_an_address_scope_is_routed_without_translation(apply, guests, serve):
     serve(None, 7070)
-    assert _ask(guests["green1"], CALL, "172.24.4.1", "7070") == "172.24.4.10"
+    assert ask(guests["green1"], CALL, "172.24.4.1", "7070") == "172.24.4.10"
     scoped = tuple(
         replace(s, address_scope_id="scope") if s.id in ("green-s", "public-s") else s
         for s in TOPOLOGY.subnets
@@ -250,8 +167,8 @@ def test_an_address_scope_is_routed_without_translation(apply, guests, serve):
     run("ip", "route", "add", "10.2.0.0/24", "via", "172.24.4.10")
     try:
         apply(subnets=scoped)
-        assert _ask(guests["green1"], CALL, "172.24.4.1", "7070") == "10.2.0.11"
-        assert _ask(guests["red2"], CALL, "172.24.4.1", "7070") == "172.24.4.10"
+        assert ask(guests["green1"], CALL, "172.24.4.1", "7070") == "10.2.0.11"
+        assert ask(guests["red2"], CALL, "172.24.4.1", "7070") == "172.24.4.10"
     finally:
         run("ip", "route", "delete", "10.2.0.0/24")
 
@@ -271,11 +188,11 @@ except OSError:
 
 
 def test_names_of_neighbours_are_answered(apply, guests):
-    apply(ports=_ports(red2={"dns_name": "web"}))
-    assert _ask(guests["red1"], NAME, "web") == "10.1.0.12"
-    assert _ask(guests["red1"], NAME, "web.openstacklocal") == "10.1.0.12"
-    assert _ask(guests["red1"], NAME, "host-10-1-0-13.openstacklocal") == "10.1.0.13"
-    assert _ask(guests["green1"], NAME, "web") == "silence"
+    apply(ports=ports(red2={"dns_name": "web"}))
+    assert ask(guests["red1"], NAME, "web") == "10.1.0.12"
+    assert ask(guests["red1"], NAME, "web.openstacklocal") == "10.1.0.12"
+    assert ask(guests["red1"], NAME, "host-10-1-0-13.openstacklocal") == "10.1.0.13"
+    assert ask(guests["green1"], NAME, "web") == "silence"
 
 
 LEASE = """
@@ -299,8 +216,8 @@ print(socket.inet_ntoa(answer[16:20]), *(options.get(int(code), b"-").hex() for 
 
 def test_a_lease_carries_domain_and_extra_options(apply, guests):
     extra = (("bootfile-name", "pxelinux.0", 4), ("mtu", "1234", 4))
-    apply(ports=_ports(red1={"extra_dhcp_opts": extra, "dns_name": "web"}))
-    told = _ask(guests["red1"], LEASE, "fa:16:3e:00:00:11", "15", "67", "26", "12").split()
+    apply(ports=ports(red1={"extra_dhcp_opts": extra, "dns_name": "web"}))
+    told = ask(guests["red1"], LEASE, "fa:16:3e:00:00:11", "15", "67", "26", "12").split()
     assert told[0] == "10.1.0.11"
     assert bytes.fromhex(told[1]) == b"openstacklocal"
     assert bytes.fromhex(told[2]) == b"pxelinux.0"
