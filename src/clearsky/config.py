@@ -160,6 +160,10 @@ class Identity:
     """How often a trust can be passed on."""
     application_credentials_per_user: int = 100
     """0: any number."""
+    oauth1_request_token_s: int = 8 * 3600
+    """How long a user has to authorize what an OAuth 1.0 consumer asks for; 0: any time."""
+    oauth1_access_token_s: int = 24 * 3600
+    """How long an OAuth 1.0 consumer may act for the user; 0: until the user takes it back."""
     trusted_dashboards: tuple[str, ...] = ()
     """URLs to which a log-in by browser may bring a token: `https://dashboard/auth/websso/`."""
     oidc: dict[str, Oidc] = field(default_factory=dict, metadata={"of": Oidc})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from clearsky.caller import AccessRule, Caller
 from clearsky.errors import Forbidden, NotFound, Unauthorized
 from clearsky.identity import tables as t
-from clearsky.identity.store import AnyRow, assignment, delegation, federation, revocation
+from clearsky.identity.store import AnyRow, assignment, delegation, federation, oauth1, revocation
 from clearsky.identity.tokens import REFUSED, Token
 
 
@@ -28,6 +28,8 @@ class Standing:
     """id -> name."""
     trust: AnyRow | None = None
     application_credential: AnyRow | None = None
+    access_token: AnyRow | None = None
+    """Of OAuth1."""
     access_rules: tuple[AnyRow, ...] = ()
     good_until: float = math.inf
     """When it must be looked up afresh though nothing was changed: memberships, a credential or a trust end."""
@@ -61,7 +63,7 @@ def stand(c: Connection, token: Token) -> Standing:
         raise Unauthorized(REFUSED)
     if token.federation is not None:
         _provider(c, token.federation.provider_id)
-    trust = credential = None
+    trust = credential = access = None
     rules: tuple[AnyRow, ...] = ()
     if token.trust_id:
         trust = _trust(c, token)
@@ -71,11 +73,17 @@ def stand(c: Connection, token: Token) -> Standing:
     if token.application_credential_id:
         credential = _application_credential(c, token)
         rules = tuple(delegation.rules_of_application_credentials(c, credential.id).get(credential.id, ()))
+    if token.access_token_id:
+        access = _access_token(c, token)
     target, target_domain = _target(c, token)
     roles: dict[str, str] = {}
     if token.scope:
-        roles = _roles(c, token, trust, credential)
-    ends = [row.expires_at for row in (trust, credential) if row is not None and row.expires_at is not None]
+        roles = _roles(c, token, trust, credential, access)
+    ends = [
+        row.expires_at
+        for row in (trust, credential, access)
+        if row is not None and row.expires_at is not None
+    ]
     who = trust.trustor_user_id if trust is not None else token.user_id
     if (vouched := federation.memberships_end(c, who, time.time())) is not None:
         ends.append(vouched)
@@ -88,15 +96,16 @@ def stand(c: Connection, token: Token) -> Standing:
         roles,
         trust,
         credential,
+        access,
         rules,
         good_until=min(ends, default=math.inf),
     )
 
 
 def begin(c: Connection, token: Token) -> Standing:
-    """Return what a new token stands for; it ends no later than the trust or credential that it comes from."""
+    """Return what a new token stands for; it ends no later than what it comes from."""
     standing = stand(c, token)
-    parts = (standing.trust, standing.application_credential)
+    parts = (standing.trust, standing.application_credential, standing.access_token)
     ends = [row.expires_at for row in parts if row is not None and row.expires_at is not None]
     return replace(standing, token=replace(token, expires_at=min([token.expires_at, *ends])))
 
@@ -152,7 +161,19 @@ def _application_credential(c: Connection, token: Token) -> AnyRow:
     return row
 
 
-def _roles(c: Connection, token: Token, trust: AnyRow | None, credential: AnyRow | None) -> dict[str, str]:
+def _access_token(c: Connection, token: Token) -> AnyRow:
+    try:
+        row = oauth1.access_token(c, token.access_token_id, token.user_id)
+    except NotFound as error:
+        raise Unauthorized(REFUSED) from error
+    if row.expires_at is not None and row.expires_at <= time.time():
+        raise Unauthorized(REFUSED)
+    return row
+
+
+def _roles(
+    c: Connection, token: Token, trust: AnyRow | None, credential: AnyRow | None, access: AnyRow | None
+) -> dict[str, str]:
     groups = token.federation.group_ids if token.federation is not None else ()
     if trust is not None:
         return _delegated(c, trust)
@@ -160,6 +181,9 @@ def _roles(c: Connection, token: Token, trust: AnyRow | None, credential: AnyRow
     if credential is not None:
         given = delegation.roles_of_application_credentials(c, credential.id).get(credential.id, [])
         wanted = assignment.with_implied(c, [role.id for role in given])
+        held = {id: name for id, name in held.items() if id in wanted}
+    if access is not None:
+        wanted = assignment.with_implied(c, access.role_ids)
         held = {id: name for id, name in held.items() if id in wanted}
     if not held:
         raise Unauthorized(REFUSED)

@@ -38,8 +38,9 @@ def describe(c: Connection, standing: Standing, *, with_catalog: bool) -> dict[s
         }
     if standing.application_credential is not None:
         body["application_credential"] = _application_credential(standing)
-    if token.access_token_id:
-        body["OS-OAUTH1"] = {"access_token_id": token.access_token_id}
+    if standing.access_token is not None:
+        access = standing.access_token
+        body["OS-OAUTH1"] = {"access_token_id": access.id, "consumer_id": access.consumer_id}
     if not token.scope:
         return body
     body |= _scope(standing)

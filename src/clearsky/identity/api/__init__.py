@@ -9,6 +9,7 @@ from clearsky.identity.api import (
     application_credentials,
     auth,
     catalog,
+    consumers,
     credentials,
     discovery,
     domain_config,
@@ -20,6 +21,7 @@ from clearsky.identity.api import (
     grants,
     groups,
     limits,
+    oauth1,
     oauth2,
     policies,
     project_tags,
@@ -34,9 +36,9 @@ from clearsky.identity.policy import RULES
 _ROOMS = (
     discovery, auth, domains, domain_config, projects, project_tags, users, groups, roles, grants, role_assignments,
     catalog, endpoint_filter, policies, limits, application_credentials, trusts, credentials, ec2,
-    federation, federated, oauth2,
+    federation, federated, oauth2, consumers, oauth1,
 )  # fmt: skip
-_TELLING = (auth, application_credentials, trusts, credentials, ec2, federation, federated, oauth2)
+_TELLING = (auth, application_credentials, trusts, credentials, ec2, federation, federated, oauth2, oauth1)
 """These tell the audit log by themselves: not every POST of theirs is a change."""
 _ROUTES = tuple(
     route if room in _TELLING else audit.watched(route) for room in _ROOMS for route in room.routes.all

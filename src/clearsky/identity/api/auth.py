@@ -14,7 +14,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import PUBLIC, Routes
 from clearsky.caller import Caller
 from clearsky.errors import ClearskyError, Forbidden, Gone, Invalid, NotFound, Unauthorized
-from clearsky.identity import audit, service, store, times
+from clearsky.identity import audit, oauth1, service, store, times
 from clearsky.identity import tables as t
 from clearsky.identity.api.domains import domain_list
 from clearsky.identity.api.projects import project_list
@@ -37,7 +37,8 @@ def issue_token(call: Call) -> Reply:
     auth = call.body["auth"]
     try:
         with refusing(call, _claimed(auth["identity"]), list(auth["identity"]["methods"])):
-            standing = issue.issue(call.house, auth, call.headers.get(HEADER, ""))
+            signed = oauth1.read(call) if "oauth1" in auth["identity"]["methods"] else None
+            standing = issue.issue(call.house, auth, call.headers.get(HEADER, ""), signed)
     except InsufficientMethods as error:
         audit.authenticated(call, error.receipt.user_id, error.receipt.methods, sufficient=False)
         return Reply(error.body, status=401, headers={HEADER: error.text})

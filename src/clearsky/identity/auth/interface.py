@@ -19,6 +19,8 @@ class Proof:
     parent: Token | None = None
     """The token that was shown: the new one ends with it and belongs to its chain."""
     application_credential_id: str = ""
+    access_token_id: str = ""
+    """The OAuth1 access token that the request was signed with."""
     project_id: str = ""
     """The only project that the token may be for."""
     federation: Federation | None = None

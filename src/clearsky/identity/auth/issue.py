@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,8 +12,9 @@ from sqlalchemy import Connection
 from clearsky.errors import Invalid, Unauthorized
 from clearsky.house import House
 from clearsky.identity import service
-from clearsky.identity.auth import application_credential, password, receipt, scope, token, totp
+from clearsky.identity.auth import application_credential, oauth1, password, receipt, scope, token, totp
 from clearsky.identity.auth.interface import Method, Proof
+from clearsky.identity.oauth1 import Signed
 from clearsky.identity.standing import Standing, begin
 from clearsky.identity.store import delegation
 from clearsky.identity.tokens import REFUSED, Token, new_audit_id
@@ -27,11 +29,17 @@ KNOWN = (*METHODS, "mapped", "openid", "oauth1")
 """What rules about combining methods may name."""
 
 
-def prove(house: House, identity: dict[str, Any]) -> Proof:
-    """Run every method that `auth.identity` names; all must prove the same user."""
+def prove(house: House, identity: dict[str, Any], signed: Signed | None = None) -> Proof:
+    """Run every method that `auth.identity` names; all must prove the same user.
+
+    `signed`: what the request's own header says, for the method oauth1: its part of the body is empty.
+    """
+    methods = dict(METHODS)
+    if signed is not None:
+        methods["oauth1"] = partial(_by_signature, signed=signed)
     proofs = []
     for name in dict.fromkeys(identity["methods"]):
-        method = METHODS.get(name)
+        method = methods.get(name)
         if method is None:
             raise Unauthorized(f"Attempted to authenticate with an unsupported method: {name!r:.60}")
         if name not in identity:
@@ -47,9 +55,14 @@ def prove(house: House, identity: dict[str, Any]) -> Proof:
         application_credential_id=next(
             (proof.application_credential_id for proof in proofs if proof.application_credential_id), ""
         ),
+        access_token_id=next((proof.access_token_id for proof in proofs if proof.access_token_id), ""),
         project_id=next((proof.project_id for proof in proofs if proof.project_id), ""),
         federation=next((proof.federation for proof in proofs if proof.federation), None),
     )
+
+
+def _by_signature(house: House, given: dict[str, Any], *, signed: Signed) -> Proof:
+    return oauth1.authenticate(house, signed)
 
 
 def combine(c: Connection, house: House, proof: Proof, receipt_text: str) -> tuple[str, ...]:
@@ -79,14 +92,15 @@ def make(
         (new_audit_id(), *((parent.audit_ids[-1],) if parent else ())),
         trust_id=trust.id if trust is not None else "",
         application_credential_id=proof.application_credential_id,
+        access_token_id=proof.access_token_id,
         federation=proof.federation,
     )
     return begin(c, made)
 
 
-def issue(house: House, auth: dict[str, Any], receipt_text: str) -> Standing:
+def issue(house: House, auth: dict[str, Any], receipt_text: str, signed: Signed | None = None) -> Standing:
     """Authenticate and make a token; raises Unauthorized, Forbidden, NotFound or Invalid as the methods say."""
-    return finish(house, prove(house, auth["identity"]), auth, receipt_text)
+    return finish(house, prove(house, auth["identity"], signed), auth, receipt_text)
 
 
 def finish(house: House, proof: Proof, auth: dict[str, Any], receipt_text: str) -> Standing:

@@ -35,6 +35,8 @@ def find(c: Connection, proof: Proof, auth: dict[str, Any]) -> Scope:
                 "Error authenticating with application credential: Application credentials cannot request a scope."
             )
         return Scope("project", proof.project_id)
+    if proof.access_token_id:  # whatever the client asks for: OAuth1's own flow has no other place for it
+        return Scope("project", proof.project_id)
     if given is None:
         return _default(c, proof)
     if given == "unscoped":

@@ -9,6 +9,7 @@ from clearsky.identity.policy import (
     delegation,
     federation,
     limits,
+    oauth1,
     resources,
     roles,
 )
@@ -22,4 +23,5 @@ RULES = (
     *roles.RULES,
     *catalog.RULES,
     *limits.RULES,
+    *oauth1.RULES,
 )

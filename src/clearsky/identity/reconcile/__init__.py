@@ -6,7 +6,7 @@ import math
 
 from clearsky.house import House
 from clearsky.identity import service
-from clearsky.identity.store import credential
+from clearsky.identity.store import encrypted
 from clearsky.work.reconcile import Again, Outcome, Reconciler, Run
 
 LOOK_S = 300.0
@@ -30,16 +30,17 @@ def rotate_token_keys(house: House, *, if_older_than_s: float = 0.0) -> bool:
 
 
 def rotate_credential_keys(house: House, *, if_older_than_s: float = 0.0) -> bool:
-    """Make a new key the one that encrypts stored credentials, and encrypt all of them anew."""
+    """Make a new key the one that encrypts stored credentials, and encrypt all that they have made anew."""
     keys = service.credential_keys(house)
 
     def encrypt_anew() -> None:
-        with house.db.read() as c:
-            pages = [[row.id for row in rows] for rows in credential.batches(c)]
-        for ids in pages:
-            with house.db.write() as c:
-                for id in ids:
-                    credential.reencrypt(c, keys, id)
+        for column in encrypted.COLUMNS:
+            with house.db.read() as c:
+                pages = list(encrypted.batches(c, column))
+            for ids in pages:
+                with house.db.write() as c:
+                    for id in ids:
+                        encrypted.reencrypt(c, keys, column, id)
 
     return keys.rotate(1 + CREDENTIAL_KEYS, if_older_than_s=if_older_than_s, before_forgetting=encrypt_anew)
 

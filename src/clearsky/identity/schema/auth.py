@@ -41,6 +41,7 @@ _IDENTITY = {
         "token": {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]},
         "totp": _BY_TOTP,
         "application_credential": _BY_APPLICATION_CREDENTIAL,
+        "oauth1": {"type": "object"},
     },
     "required": ["methods"],
 }

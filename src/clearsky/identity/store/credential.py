@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
@@ -12,8 +11,6 @@ from clearsky.errors import NotFound
 from clearsky.identity import tables as t
 from clearsky.identity.keys import Keys
 from clearsky.identity.store.kit import AnyRow, create, named
-
-BATCH = 500
 
 
 def ec2_id(access: str) -> str:
@@ -67,24 +64,3 @@ def claim_step(c: Connection, id: str, step: int) -> bool:
 def forget(c: Connection, column: Any, ids: Any) -> None:
     """Delete those whose `column` is what `ids` says."""
     c.execute(delete(t.credentials).where(named(column, ids)))
-
-
-def batches(c: Connection) -> Iterator[list[AnyRow]]:
-    """Yield all of them by pages: a big cloud has many."""
-    after = ""
-    while True:
-        query = select(t.credentials).where(t.credentials.c.id > after)
-        rows = list(c.execute(query.order_by(t.credentials.c.id).limit(BATCH)))
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].id
-
-
-def reencrypt(c: Connection, keys: Keys, id: str) -> None:
-    """Encrypt a blob anew with the primary key, where it is still there."""
-    table = t.credentials
-    row = c.execute(select(table.c.encrypted_blob).where(table.c.id == id).with_for_update()).first()
-    if row is not None:
-        anew = keys.reencrypt(row.encrypted_blob.encode()).decode()
-        c.execute(update(table).where(table.c.id == id).values(encrypted_blob=anew))

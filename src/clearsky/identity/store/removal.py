@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from clearsky.errors import Forbidden
 from clearsky.identity import tables as t
-from clearsky.identity.store import credential, delegation, federation, resource
+from clearsky.identity.store import credential, delegation, federation, oauth1, resource
 from clearsky.identity.store.assignment import involving
 from clearsky.identity.store.kit import get, named
 
@@ -102,6 +102,7 @@ def _projects(c: Connection, ids: Any) -> None:
     for table in (t.project_tags, t.project_endpoints, t.project_endpoint_groups):
         c.execute(delete(table).where(named(table.c.project_id, ids)))
     delegation.forget_projects(c, ids)
+    oauth1.forget_projects(c, ids)
     credential.forget(c, t.credentials.c.project_id, ids)
     c.execute(delete(t.projects).where(named(t.projects.c.id, ids)))
 
@@ -111,6 +112,7 @@ def _users(c: Connection, ids: Any) -> None:
     c.execute(delete(t.memberships).where(named(t.memberships.c.user_id, ids)))
     c.execute(delete(t.former_passwords).where(named(t.former_passwords.c.user_id, ids)))
     delegation.forget_users(c, ids)
+    oauth1.forget_users(c, ids)
     credential.forget(c, t.credentials.c.user_id, ids)
     federation.forget_users(c, ids)
     c.execute(delete(t.users).where(named(t.users.c.id, ids)))

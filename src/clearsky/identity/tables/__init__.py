@@ -32,15 +32,18 @@ from clearsky.identity.tables.federation import (
 )
 from clearsky.identity.tables.identity import former_passwords, groups, memberships, users
 from clearsky.identity.tables.limit import limits, registered_limits
+from clearsky.identity.tables.oauth1 import access_tokens, consumers, nonces, request_tokens
 from clearsky.identity.tables.resource import domain_options, project_tags, projects
 from clearsky.identity.tables.revocation import revision, revocation_events, revocations
 
 __all__ = [
     "access_rules",
+    "access_tokens",
     "application_credential_access_rules",
     "application_credential_roles",
     "application_credentials",
     "assignments",
+    "consumers",
     "credentials",
     "domain_options",
     "endpoint_groups",
@@ -54,6 +57,7 @@ __all__ = [
     "limits",
     "mappings",
     "memberships",
+    "nonces",
     "policies",
     "policy_associations",
     "project_endpoint_groups",
@@ -64,6 +68,7 @@ __all__ = [
     "regions",
     "registered_limits",
     "remote_ids",
+    "request_tokens",
     "revision",
     "revocation_events",
     "revocations",
