@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import struct
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from clearsky import __version__, encode
-from clearsky.agent.protocol import Desired, DesiredServer, Observed, ObservedServer
+from clearsky.agent.protocol import CachedImage, Desired, DesiredServer, Observed, ObservedServer
 from clearsky.compute import service as compute
 from clearsky.config import Config
 from clearsky.house import House
@@ -50,6 +51,7 @@ class FakeAgent:
         self.passwords: dict[str, str] = {}
         """What guests have posted since the last look."""
         self._servers: dict[str, ObservedServer] = {}
+        self._cached: dict[str, CachedImage] = {}
 
     def step(self, desired: Desired) -> Observed:
         """Look once: take the desired state over and report it as observed."""
@@ -57,6 +59,7 @@ class FakeAgent:
         for id in self._servers.keys() - wanted.keys():
             shutil.rmtree(self._folder(id), ignore_errors=True)
         self._servers = {id: self._reach(server) for id, server in wanted.items()}
+        self._cached = self._cache(desired)
         passwords, self.passwords = tuple(self.passwords.items()), {}
         return Observed(
             host=self.host,
@@ -67,8 +70,19 @@ class FakeAgent:
             statistics={
                 id: _statistics(wanted[id]) for id, seen in self._servers.items() if seen.power in _ON
             },
+            cached=self._cached,
             passwords=passwords,
         )
+
+    def _cache(self, desired: Desired) -> dict[str, CachedImage]:
+        """Keep the images that servers stand on and those that are wished for, as a host with their files does."""
+        stood_on = [one.root_disk for one in desired.servers if one.id in self._servers]
+        disks = {disk.image_id: disk for disk in (*stood_on, *desired.cached) if disk.image_id}
+        now = time.time()
+        return {
+            id: self._cached.get(id, CachedImage(disk.image_size_bytes, 0, now, now))
+            for id, disk in disks.items()
+        }
 
     def _folder(self, server_id: str) -> Path:
         return self.config.state / "servers" / server_id

@@ -306,3 +306,39 @@ def test_stores(cloud):
     detail = cloud.json("image", "stores", "list", "--detail")
     assert "file" in str(detail[0])
     assert "403" in cloud.fails("image", "stores", "list", "--detail", user="trial")
+
+
+def _cached(cloud):
+    """Return id -> state, as the client shows it."""
+    return {one["ID"]: one["State"] for one in cloud.json("cached", "image", "list")}
+
+
+def _until(condition):
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.2)
+    raise AssertionError("it does not come about")
+
+
+def test_the_cache_of_hosts(cloud, image):
+    assert image not in _cached(cloud)
+    cloud.run("cached", "image", "queue", image)
+    _until(lambda: _cached(cloud).get(image) == "cached")
+    shown = next(one for one in cloud.json("cached", "image", "list") if one["ID"] == image)
+    assert (shown["Size"], shown["Hits"]) == (len(DATA), 0)
+    assert shown["Last Accessed (UTC)"] > "2026"
+    cloud.run("cached", "image", "delete", image)
+    assert image not in _cached(cloud)
+    assert "Failed to delete" in cloud.fails("cached", "image", "delete", "no-such-image")
+    cloud.run("cached", "image", "queue", image)
+    _until(lambda: _cached(cloud).get(image) == "cached")
+    cloud.run("cached", "image", "clear", "--queue")
+    assert image in _cached(cloud)
+    cloud.run("cached", "image", "clear", "--cache")
+    assert image not in _cached(cloud)
+    cloud.run("cached", "image", "queue", image)
+    cloud.run("cached", "image", "clear")
+    assert image not in _cached(cloud)
+    assert "cache_list" in cloud.fails("cached", "image", "list", user="trial")
+    assert "Failed to queue" in cloud.fails("cached", "image", "queue", image, user="trial")

@@ -11,6 +11,7 @@ import pytest
 
 from clearsky.agent.host import HostError
 from clearsky.agent.image_cache import ImageCache
+from clearsky.agent.prefetch import Prefetch
 from clearsky.agent.protocol import DesiredDisk
 
 DATA = b"clear sky" * 1000
@@ -89,11 +90,58 @@ def test_unused_images_are_kept_up_to_the_limit_the_last_used_longest(tmp_path):
     cache, _ = _cache(tmp_path, b"x" * 40_960, limit=100_000)
     digest = hashlib.sha512(b"x" * 40_960).hexdigest()
     for number, id in enumerate("abcd"):
-        os.utime(cache.ensure(_disk(id, digest=digest)), (number, number))
+        os.utime(cache.use(_disk(id, digest=digest)), (number, number))
     linked = tmp_path.parent / f"{tmp_path.name}-link"
     linked.write_bytes(b"x")
     os.link(linked, tmp_path / "linked")
     (tmp_path / "under-way.new").write_bytes(b"x")
-    cache.ensure(_disk("a", digest=digest))  # the oldest, used again now
+    cache.use(_disk("a", digest=digest))  # the oldest, used again now
     cache.sweep(used={"c"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c", "d", "under-way.new"]
+
+
+def test_what_is_evicted_goes_at_once_unless_it_is_used(tmp_path):
+    cache, _ = _cache(tmp_path)
+    for id in "abc":
+        cache.use(_disk(id))
+    cache.sweep(used={"a"}, evicted=frozenset("ab"))
+    assert sorted(cache.contents()) == ["a", "c"]
+
+
+def test_contents_say_how_large_and_how_used_an_image_is(tmp_path):
+    cache, _ = _cache(tmp_path)
+    (tmp_path / "under-way.new").write_bytes(b"x")
+    before = time.time()
+    cache.ensure(_disk("fetched"))
+    cache.use(_disk("used"))
+    cache.use(_disk("used"))
+    found = cache.contents()
+    assert {id: (one.size_bytes, one.hits) for id, one in found.items()} == {
+        "fetched": (len(DATA), 0),
+        "used": (len(DATA), 2),
+    }
+    assert all(one.used_at >= before - 1 for one in found.values())
+
+
+def test_wished_images_are_fetched_before_a_server_needs_them_and_tried_again(tmp_path):
+    failing, came = {"b"}, threading.Event()
+
+    def fetch(id):
+        if id in failing:
+            raise HostError("not now")
+        yield DATA
+
+    cache = ImageCache(tmp_path, os.getgid(), 0, fetch)
+    prefetch = Prefetch(cache, came.set)
+    wanted = tuple(_disk(id) for id in "abc")
+    prefetch.look(wanted)
+    prefetch._thread.join(30)
+    assert came.is_set()
+    assert sorted(cache.contents()) == ["a", "c"]
+    failing.clear()
+    prefetch.look(wanted)
+    assert sorted(cache.contents()) == ["a", "c"], "not before its time"
+    prefetch._again_at.clear()
+    prefetch.look(wanted)
+    prefetch._thread.join(30)
+    assert sorted(cache.contents()) == ["a", "b", "c"]

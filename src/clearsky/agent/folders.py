@@ -179,7 +179,7 @@ class Folders:
         """Return the cached image: a file of this host's own, so that the image's deletion harms no guest."""
         if disk.image_id is None:
             return None
-        return self.images.ensure(disk), disk.image_format
+        return self.images.use(disk), disk.image_format
 
     def config_drive(self, server: DesiredServer) -> Path | None:
         """Write the config drive once: an ISO image labelled config-2 with the metadata tree."""
@@ -222,11 +222,11 @@ class Folders:
         if folder.exists():
             shutil.rmtree(folder)
 
-    def sweep_cache(self, wanted: set[str]) -> None:
+    def sweep_cache(self, wanted: set[str], evicted: frozenset[str]) -> None:
         """Forget cached images that no server on this host stands on, but for the last used of what was fetched."""
         kept = [self.read(id) for id in self.ids()]
         used = wanted | {str(one.get(name)) for one in kept for name in ("image", "rescue_image")}
-        self.images.sweep(used)
+        self.images.sweep(used, evicted)
 
 
 def _virtual_size(path: Path) -> int:

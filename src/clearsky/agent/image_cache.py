@@ -7,13 +7,16 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from clearsky.agent.host import HostError, run
-from clearsky.agent.protocol import DesiredDisk
+from clearsky.agent.protocol import CachedImage, DesiredDisk
 
+UNFINISHED = ".new"
 Fetch = Callable[[str], Iterator[bytes]]
 """Image id -> its bytes; raises HostError."""
 
@@ -25,6 +28,26 @@ class ImageCache:
         self.folder, self._group, self._limit_bytes, self._fetch = folder, group, limit_bytes, fetch
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._hits: Counter[str] = Counter()
+
+    def contents(self) -> dict[str, CachedImage]:
+        """Return image id -> what is whole here."""
+        found: dict[str, CachedImage] = {}
+        for entry in os.scandir(self.folder):
+            if not entry.name.endswith(UNFINISHED):
+                with suppress(FileNotFoundError):
+                    seen = entry.stat()
+                    hits = self._hits[entry.name]
+                    found[entry.name] = CachedImage(seen.st_size, hits, seen.st_atime, seen.st_mtime)
+        return found
+
+    def use(self, disk: DesiredDisk) -> Path:
+        """Return the file of an image for a disk that is made from it; as `ensure`."""
+        path = self.ensure(disk)
+        seen = path.stat()
+        os.utime(path, (time.time(), seen.st_mtime))
+        self._hits[path.name] += 1
+        return path
 
     def ensure(self, disk: DesiredDisk) -> Path:
         """Return the file of an image; a link survives the deletion of the image. Raises HostError."""
@@ -35,9 +58,8 @@ class ImageCache:
         # Servers are moved side by side: the second one waits for the first one's download.
         with lock:
             if cached.exists():
-                os.utime(cached)
                 return cached
-            unfinished = self.folder / f"{disk.image_id}.new"
+            unfinished = self.folder / f"{disk.image_id}{UNFINISHED}"
             unfinished.unlink(missing_ok=True)
             try:
                 self._fill(disk, unfinished)
@@ -79,19 +101,21 @@ class ImageCache:
                 f"image {disk.image_id} arrived damaged: its SHA-512 is another than it should be"
             )
 
-    def sweep(self, used: set[str]) -> None:
-        """Forget what no server stands on: links at once, fetched files the longest unused first, down to the limit."""
+    def sweep(self, used: set[str], evicted: frozenset[str] = frozenset()) -> None:
+        """Forget what is not used: links and what is evicted at once, fetched files the longest unused first, down to
+        the limit.
+        """
         idle: list[tuple[float, int, Path]] = []
         for name in os.listdir(self.folder):
             path = self.folder / name
-            if name in used or name.endswith(".new"):
+            if name in used or name.endswith(UNFINISHED):
                 continue
             with suppress(FileNotFoundError):
                 seen = path.stat()
-                if seen.st_nlink > 1:
+                if seen.st_nlink > 1 or name in evicted:
                     path.unlink()
                 else:
-                    idle.append((seen.st_mtime, seen.st_blocks * 512, path))
+                    idle.append((seen.st_atime, seen.st_blocks * 512, path))
         left = sum(size for _, size, _ in idle)
         for _, size, path in sorted(idle):
             if left <= self._limit_bytes:

@@ -15,6 +15,7 @@ from clearsky.agent.control_plane import ControlPlane, NotReached
 from clearsky.agent.domains import Domain, Domains
 from clearsky.agent.host import HostError
 from clearsky.agent.networks import Networks
+from clearsky.agent.prefetch import Prefetch
 from clearsky.agent.protocol import Desired, DesiredServer, Observed, ObservedServer, Step
 from clearsky.agent.servers import Servers
 from clearsky.config import Config
@@ -57,6 +58,8 @@ class Loop:
         self._steps: list[Step] = []
         self._domains = Domains(config.libvirt_uri, self._wake.set)
         self._servers = Servers(config, self._domains, accelerated=accelerated, record=self._steps.append)
+        self._prefetch = Prefetch(self._servers.folders.images, self._wake.set)
+        self._evicted: tuple[str, ...] = ()
         self._networks = Networks(config, self._take_password)
         self._control = ControlPlane(config.agent_api_socket)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="server")
@@ -139,12 +142,21 @@ class Loop:
                 self._move(server)
         for id in present - set(wanted) - self._moving:
             self._go(id, None)
+        self._look_at_images(desired, sweep=sweep)
         if sweep:
-            disks = [disk for one in desired.servers for disk in (one.root_disk, one.rescue) if disk]
-            images = {disk.image_id for disk in disks if disk.image_id}
-            self._servers.sweep(set(wanted), images, set(self._moving))
+            self._servers.sweep(set(wanted), set(self._moving))
             self._swept_at = now
         self._report(desired, there, present)
+
+    def _look_at_images(self, desired: Desired, *, sweep: bool) -> None:
+        """Fetch what is to be in the cache; forget what is not, now and then and when somebody asks for it."""
+        self._prefetch.look(desired.cached)
+        more, self._evicted = set(desired.evicted) - set(self._evicted), desired.evicted
+        if not sweep and not more:
+            return
+        disks = [disk for one in desired.servers for disk in (one.root_disk, one.rescue) if disk]
+        images = {disk.image_id for disk in (*disks, *desired.cached) if disk.image_id}
+        self._servers.folders.sweep_cache(images, frozenset(desired.evicted))
 
     def _is_due(self, server: DesiredServer, now: float) -> bool:
         trouble = self._trouble.get(server.id)
@@ -232,6 +244,7 @@ class Loop:
         told = {id: self._servers.folders.read(id).get("password") for id in wanted}
         passwords = tuple((id, str(password)) for id, password in told.items() if password)
         report = Observed(self.config.host, desired.revision, tuple(servers), version=__version__)
+        report = replace(report, cached=self._servers.folders.images.contents())
         if not steps and not fresh and not passwords and report == self._reported:
             return
         measured = capacity.measure(self.config, self._domains, accelerated=self.accelerated) if fresh else {}

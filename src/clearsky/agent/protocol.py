@@ -91,6 +91,10 @@ class Desired:
     revision: str
     servers: tuple[DesiredServer, ...] = ()
     networks: tuple[DesiredNetwork, ...] = ()
+    cached: tuple[DesiredDisk, ...] = ()
+    """Images to be in the host's cache though no server may stand on them; `size_gib` means nothing here."""
+    evicted: tuple[str, ...] = ()
+    """Ids of images that are not to be kept in the cache once no server stands on them."""
     external_cidrs: tuple[str, ...] = ()
     """The host's own addresses (with prefix length) on the external bridge: first addresses of provider subnets."""
 
@@ -131,6 +135,17 @@ class ObservedServer:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedImage:
+    """A whole image in the host's cache. Times in seconds since the epoch."""
+
+    size_bytes: int
+    hits: int
+    """How many disks have been made from it since the agent started."""
+    used_at: float
+    made_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     host: str
     revision: str
@@ -147,5 +162,7 @@ class Observed:
     """Server id -> what it uses: state, uptime_s, cpus (list of ns), memory_mib, memory_used_mib, nics (port_id, mac,
     rx_octets, rx_errors, rx_drop, rx_packets, and tx_*), disks (name, read_bytes, read_requests, write_bytes,
     write_requests, errors). Only with `capacity`: empty otherwise."""
+    cached: dict[str, CachedImage] = field(default_factory=dict)
+    """Image id -> what is in the cache, all of it."""
     passwords: tuple[tuple[str, str], ...] = ()
     """(server id, password as its guest encrypted and posted it): each once, as an event."""

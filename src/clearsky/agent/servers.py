@@ -248,8 +248,8 @@ class Servers:
         for device in devices:
             host.remove_device(device)
 
-    def sweep(self, wanted: set[str], images: set[str], busy: set[str]) -> None:
-        """Remove what no server owns: devices of servers long gone, images that nothing stands on."""
+    def sweep(self, wanted: set[str], busy: set[str]) -> None:
+        """Remove devices of servers long gone."""
         owned = wanted | busy | self.folders.ids()
         strays = {
             plug.device
@@ -261,4 +261,3 @@ class Servers:
         if strays:
             log.info("removing devices without a server", devices=sorted(strays))
             self._unplug(strays)
-        self.folders.sweep_cache(images)

@@ -32,13 +32,17 @@ def desired(house: House, host: str) -> Desired:
         ports = network.ports_of_servers(c, [row.id for row in rows])
         networks = network.host_networks(c, [port.id for found in ports.values() for port in found])
         external = network.external_cidrs(c)
+        wishes = image.cache_wishes(c)
     wanted = {disk["image_id"] for row in rows for disk in (row.disk, row.rescue) if disk}
-    images = image.for_host(house, wanted | {row.image_id for row in rows if row.image_id})
+    kept = {id for id, keep in wishes.items() if keep}
+    images = image.for_host(house, wanted | kept | {row.image_id for row in rows if row.image_id})
     return Desired(
         revision=str(revision),
         servers=tuple(_server(row, ports.get(row.id, []), images) for row in rows),
         networks=tuple(networks),
         external_cidrs=tuple(external),
+        cached=tuple(_disk(disk_of(images[id]), images, 0) for id in wishes if id in kept & images.keys()),
+        evicted=tuple(id for id in wishes if id not in kept),
     )
 
 
@@ -112,8 +116,12 @@ def _server(row: Any, ports: list[PortInfo], images: dict[str, ImageInfo]) -> De
 
 
 def may_have_image(house: House, host: str, image_id: str) -> bool:
-    """Say whether a server of the host is made from the image: no other image's bytes are a host's to see."""
+    """Say whether a server of the host is made from the image, or all hosts are to have it: no other image's bytes are
+    a host's to see.
+    """
     with house.db.read() as c:
+        if image.cache_wishes(c).get(image_id):
+            return True
         where = (s.host == host, s.ready, s.deleted.is_(False), s.to_delete.is_(False))
         rows = c.execute(select(s.image_id, s.disk, s.rescue).where(*where)).all()
     return any(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -12,6 +13,7 @@ from clearsky.agent.protocol import Observed, ObservedServer
 from clearsky.compute import store
 from clearsky.compute import tables as t
 from clearsky.house import House
+from clearsky.image import service as image
 from clearsky.placement import service as placement
 from clearsky.placement.service import Inventory
 from clearsky.work import journal, queue
@@ -30,6 +32,9 @@ def observe(house: House, report: Observed) -> None:
         seen = {server.id: server for server in report.servers}
         rows = list(c.execute(select(*_SEEN).where(s.host == report.host, s.deleted.is_(False))))
         current = int(report.revision or 0) >= queue.host_revision(c, report.host)
+        if current:
+            cached = {id: asdict(one) for id, one in report.cached.items()}
+            image.report_cache(c, report.host, cached, fresh=bool(report.capacity))
         for row in rows:
             _server(c, row, seen.get(row.id), current=current)
         _passwords(c, report, {row.id: row for row in rows})

@@ -21,18 +21,20 @@ from clearsky.image.driver.interface import CHUNK_BYTES, Reader
 from clearsky.image.driver.load import Stores, load
 from clearsky.image.policy import RULES
 from clearsky.image.snapshots import backups, discard, discard_unfinished, fill, reserve
-from clearsky.image.store import locations
+from clearsky.image.store import caches, locations
 from clearsky.image.tables import images
 
 __all__ = [
     "ImageInfo",
     "ask",
     "backups",
+    "cache_wishes",
     "discard",
     "discard_unfinished",
     "fill",
     "for_host",
     "get",
+    "report_cache",
     "reserve",
 ]
 
@@ -56,6 +58,9 @@ class ImageInfo:
     properties: dict[str, str]
     os_hash_value: str
     """SHA-512 of the bytes, in hexadecimal."""
+
+
+cache_wishes, report_cache = caches.wishes, caches.report
 
 
 def ask(call: Call, method: str, path: str, body: Any = None, query: Iterable[tuple[str, str]] = ()) -> Any:

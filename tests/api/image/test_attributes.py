@@ -373,5 +373,5 @@ def test_versions_are_found_without_a_token(cloud):
         answer = cloud.anonymous.get(path)
         assert answer.status_code == status
         current = [one for one in answer.json()["versions"] if one["status"] == "CURRENT"]
-        assert [one["id"] for one in current] == ["v2.15"]
+        assert [one["id"] for one in current] == ["v2.16"]
         assert current[0]["links"] == [{"rel": "self", "href": "http://testserver/image/v2/"}]

@@ -6,6 +6,7 @@ from clearsky.api import faults
 from clearsky.api.routing import Service
 from clearsky.image.api import (
     actions,
+    cache,
     data,
     discovery,
     images,
@@ -18,7 +19,7 @@ from clearsky.image.api import (
 )
 from clearsky.image.policy import RULES
 
-_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores, imports, tasks)
+_ROOMS = (discovery, images, listing, actions, data, members, metadefs, stores, imports, tasks, cache)
 SERVICE = Service(
     name="image",
     prefix="/image",

@@ -10,9 +10,8 @@ from clearsky.errors import Forbidden, NotFound
 from clearsky.image import quotas, schema
 
 routes = Routes()
-MINORS = (15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-"""What is served. 2.14 and 2.16 are the cache's API, which Glance too names only where it has a cache; 2.17 is about
-locations at other places, which no store here takes."""
+MINORS = (16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+"""What is served. 2.17 is about adding locations at other places, which no store here takes."""
 
 
 def _versions(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clearsky.errors import Conflict, NotFound
 from clearsky.image import tables as t
-from clearsky.image.store import terms
+from clearsky.image.store import caches, terms
 
 i, m = t.images.c, t.members.c
 _FOUND_BY = {"tags", "properties"}
@@ -74,5 +74,6 @@ def move(c: Connection, id: str, before: tuple[str, ...], after: str, **values: 
 
 def forget(c: Connection, id: str) -> None:
     terms.forget(c, id)
+    caches.forget(c, [id])
     c.execute(delete(t.members).where(m.image_id == id))
     c.execute(delete(t.images).where(i.id == id))
