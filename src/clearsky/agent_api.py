@@ -1,6 +1,8 @@
-"""What the api tells agents: desired state by long poll, observed state back; on a UNIX socket of this machine.
+"""What the api tells agents: desired state by long poll, observed state back.
 
-The socket belongs to the api's own account and has mode 0600: only it and root can speak here.
+On this machine by a UNIX socket, which belongs to the api's own account and has mode 0600: only it and root can speak
+there. To other hosts by mutual TLS: a host may speak for itself alone, and while it is one, which is looked up at
+each request.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from starlette.applications import Starlette
@@ -18,11 +21,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from clearsky import encode
-from clearsky.agent.protocol import Observed
+from clearsky import certificates, encode
+from clearsky.agent.protocol import Desired, DesiredDisk, Observed
 from clearsky.compute import service as compute
 from clearsky.compute.desired import may_have_image
 from clearsky.errors import ClearskyError
+from clearsky.hosts import door, registry
 from clearsky.house import House
 from clearsky.image import service as image
 from clearsky.work import queue
@@ -31,6 +35,7 @@ from clearsky.work.bell import Bell
 log = structlog.get_logger("agent-api")
 LONG_POLL_S = 25.0
 OBSERVED_LIMIT_BYTES = 64 * 1024 * 1024
+QUESTION_LIMIT_BYTES = 16 * 1024
 
 
 class Waiters:
@@ -76,17 +81,39 @@ class Waiters:
             self._events[topic].discard(event)
 
 
-def make(house: House, waiters: Waiters) -> Starlette:
-    """Return the ASGI app for the agents of this machine."""
+class Agents:
+    """What the agents of this machine may ask."""
 
-    async def desired(request: Request) -> Response:
+    def __init__(self, house: House, waiters: Waiters) -> None:
+        self.house, self.waiters = house, waiters
+
+    def refusal(self, request: Request, host: str) -> str:
+        """Say why a request may not speak for a host; empty where it may."""
+        return ""
+
+    def told(self, wanted: Desired) -> Desired:
+        """Return what is wanted of a host as its agent can do it."""
+        return wanted
+
+    def heard(self, report: Observed) -> Observed:
+        """Return of a report what can be used here."""
+        return report
+
+    async def refused(self, request: Request, host: str) -> Response | None:
+        if why := await run_in_threadpool(self.refusal, request, host):
+            return JSONResponse({"message": why}, 403)
+        return None
+
+    async def desired(self, request: Request) -> Response:
         host, since = request.query_params.get("host", ""), request.query_params.get("since", "")
         if not host:
             return JSONResponse({"message": "say which host: ?host=NAME"}, 400)
-        topic = queue.host_topic(host)
+        house, waiters = self.house, self.waiters
         end = asyncio.get_running_loop().time() + LONG_POLL_S
-        async with waiters.subscribed(topic) as event:
+        async with waiters.subscribed(queue.host_topic(host)) as event:
             while True:
+                if no := await self.refused(request, host):
+                    return no
                 left = end - asyncio.get_running_loop().time()
                 if (
                     left <= 0
@@ -97,41 +124,137 @@ def make(house: House, waiters: Waiters) -> Starlette:
                     break
                 await waiters.wait(event, min(left, house.config.work.poll_s))
         answer = await run_in_threadpool(compute.desired, house, host)
-        return Response(encode.dumps(answer), media_type="application/json")
+        return Response(encode.dumps(self.told(answer)), media_type="application/json")
 
-    async def observed(request: Request) -> Response:
-        data = await request.body()
-        if len(data) > OBSERVED_LIMIT_BYTES:
+    async def observed(self, request: Request) -> Response:
+        data = await _body(request, OBSERVED_LIMIT_BYTES)
+        if data is None:
             return JSONResponse({"message": f"a report has at most {OBSERVED_LIMIT_BYTES} bytes"}, 413)
         try:
             report = encode.loads(Observed, data)
         except ValueError as error:
             return JSONResponse({"message": str(error)}, 400)
-        await run_in_threadpool(compute.observe, house, report)
+        if no := await self.refused(request, report.host):
+            return no
+        await run_in_threadpool(compute.observe, self.house, self.heard(report))
         return JSONResponse({})
 
-    async def image_data(request: Request) -> Response:
+    async def image_data(self, request: Request) -> Response:
         host, id = request.query_params.get("host", ""), request.path_params["id"]
+        if no := await self.refused(request, host):
+            return no
         try:
-            if not await run_in_threadpool(may_have_image, house, host, id):
+            if not await run_in_threadpool(may_have_image, self.house, host, id):
                 return JSONResponse({"message": f"no server of host {host!r} is made from image {id!r}"}, 404)
-            source = await run_in_threadpool(image.open_data, house, id)
+            source = await run_in_threadpool(image.open_data, self.house, id)
         except ClearskyError as error:
             return JSONResponse({"message": error.message}, error.code)
         length = {"Content-Length": str(source.size)}
         return StreamingResponse(image.stream(source, 0, source.size), 200, length)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/agent/v1/desired", self.desired, methods=["GET"]),
+            Route("/agent/v1/observed", self.observed, methods=["POST"]),
+            Route("/agent/v1/images/{id}", self.image_data, methods=["GET"]),
+        ]
+
+
+class OtherHosts(Agents):
+    """What the agents of other hosts may ask, and machines that join; `entered` hears of these."""
+
+    def __init__(self, house: House, waiters: Waiters, entered: Callable[[], None]) -> None:
+        super().__init__(house, waiters)
+        self._entered = entered
+
+    def refusal(self, request: Request, host: str) -> str:
+        return registry.refusal(self.house.config, getattr(request.state, "peer", None), host)
+
+    async def refused(self, request: Request, host: str) -> Response | None:
+        no = await super().refused(request, host)
+        if no is not None:
+            no.headers["Connection"] = "close"
+        return no
+
+    async def observed(self, request: Request) -> Response:
+        if not getattr(request.state, "peer", None):
+            return JSONResponse({"message": "no host's certificate was shown"}, 403)
+        return await super().observed(request)
+
+    def told(self, wanted: Desired) -> Desired:
+        """Let it fetch images: no path of this machine leads to them there."""
+
+        def fetched(disk: DesiredDisk) -> DesiredDisk:
+            return replace(disk, image_path="")
+
+        servers = tuple(
+            replace(
+                server,
+                root_disk=fetched(server.root_disk),
+                rescue=fetched(server.rescue) if server.rescue else None,
+            )
+            for server in wanted.servers
+        )
+        return replace(wanted, servers=servers)
+
+    def heard(self, report: Observed) -> Observed:
+        """Leave out paths of another machine: here they would lead to nothing, or to something else."""
+        servers = tuple(replace(server, console_path="", snapshot_path="") for server in report.servers)
+        return replace(report, servers=servers)
+
+    async def authority(self, _request: Request) -> Response:
+        text = (certificates.folder(self.house.config) / "ca.pem").read_text(encoding="utf-8")
+        return JSONResponse({"authority": text})
+
+    async def join(self, request: Request) -> Response:
+        data = await _body(request, QUESTION_LIMIT_BYTES)
+        if data is None:
+            return JSONResponse({"message": f"at most {QUESTION_LIMIT_BYTES} bytes"}, 413)
+        try:
+            question = encode.loads(door.Question, data)
+            welcome = await run_in_threadpool(door.ask, self.house.config, question)
+        except ValueError as error:
+            return JSONResponse({"message": str(error)}, 400)
+        except registry.Refused as error:
+            return JSONResponse({"message": str(error)}, 403)
+        except OSError as error:
+            log.warning("nobody opens the door to a new host", error=str(error))
+            return JSONResponse({"message": "the control plane's agent does not answer; try again"}, 503)
+        self._entered()
+        return Response(encode.dumps(welcome), media_type="application/json")
+
+    def routes(self) -> list[Route]:
+        return [
+            *super().routes(),
+            Route("/agent/v1/authority", self.authority, methods=["GET"]),
+            Route("/agent/v1/join", self.join, methods=["POST"]),
+        ]
+
+
+def make(house: House, waiters: Waiters) -> Starlette:
+    """Return the ASGI app for the agents of this machine."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         waiters.start()
         yield
 
-    routes = [
-        Route("/agent/v1/desired", desired, methods=["GET"]),
-        Route("/agent/v1/observed", observed, methods=["POST"]),
-        Route("/agent/v1/images/{id}", image_data, methods=["GET"]),
-    ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=Agents(house, waiters).routes(), lifespan=lifespan)
+
+
+def make_for_hosts(house: House, waiters: Waiters, entered: Callable[[], None]) -> Starlette:
+    """Return the ASGI app for the agents of other hosts."""
+    return Starlette(routes=OtherHosts(house, waiters, entered).routes())
+
+
+async def _body(request: Request, limit: int) -> bytes | None:
+    """Read a body; None where it is longer than the limit."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            return None
+    return bytes(data)
 
 
 def _revision(house: House, host: str) -> int:

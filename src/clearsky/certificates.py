@@ -1,7 +1,7 @@
-"""The cloud's private certificate authority, and the certificate that the APIs show.
+"""The cloud's private certificate authority, and the certificates that the cloud's servers show.
 
-In the state directory's `tls/`: `ca.key` stays root's, `ca.pem` is for clients, `api.pem` and `api.key` belong to the
-api's account. EC keys (P-256). Everything is written whole or not at all, and made again before it runs out.
+In the state directory's `tls/`: `ca.key` stays root's, `ca.pem` is for clients. `api.*` (for clients) and `agents.*` (for
+the agents of other hosts) belong to the api's account, `ovn.*` (OVN's databases, for other hosts) is root's. EC keys (P-256). Everything is written whole or not at all, and made again before it runs out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ AUTHORITY_DAYS, AUTHORITY_LEFT_DAYS = 3650, 800
 """An authority lives so long; with less than the second it gets a successor, so that it outlives what it signs."""
 LEAF_DAYS, LEAF_LEFT_DAYS = 397, 60
 CLOCK_SKEW = timedelta(hours=1)
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,62 +47,100 @@ def authority_file(config: Config) -> Path | None:
     return config.api.ca if config.api.ca != Path() else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """A certificate that one of the cloud's servers shows."""
+
+    name: str
+    names: tuple[str, ...]
+    both: bool = False
+    """It is shown by clients as well."""
+
+
+def _leaves(config: Config) -> list[_Leaf]:
+    found = [_Leaf("api", config.api_names)] if config.tls and config.api.certificate == Path() else []
+    if config.serves_hosts:
+        found += [_Leaf("agents", (config.hosts.address,)), _Leaf("ovn", (config.hosts.address,), both=True)]
+    return found
+
+
+def needed(config: Config) -> bool:
+    """Say whether anything of this cloud speaks TLS with a certificate that is made here."""
+    return config.tls or config.serves_hosts
+
+
 def ensure(config: Config, now: datetime | None = None) -> bool:
     """Make or renew what TLS needs; says whether anything was written. Needs the account that owns the state.
 
     Raises ConfigError for own certificates that cannot be used.
     """
-    if not config.tls:
+    if not needed(config):
         return False
     now = now or datetime.now(UTC)
     place = folder(config)
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if config.api.certificate != Path():
-        return _install_own(config)
+    written = config.tls and config.api.certificate != Path() and _install_own(config)
+    leaves = _leaves(config)
+    if not leaves:
+        return written
     authority, fresh = _authority(config, now)
-    names = config.api_names
-    certificate, key = place / "api.pem", place / "api.key"
-    if not fresh and _is_good(certificate, key, authority, names, now):
-        return False
-    pair = issue(authority, names, now)
-    _write_pair(certificate, key, pair)
-    return True
+    for leaf in leaves:
+        certificate, key = place / f"{leaf.name}.pem", place / f"{leaf.name}.key"
+        if fresh or not _is_good(certificate, key, authority, leaf.names, now):
+            write_pair(certificate, key, issue(authority, leaf.names, now, both=leaf.both))
+            written = True
+    return written
 
 
-def context(config: Config) -> ssl.SSLContext:
-    """Return what the api serves TLS with; `load` again when the files change."""
+def context(config: Config, name: str = "api") -> ssl.SSLContext:
+    """Return what a server of the api's shows; `load` again when the files change."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    load(config, made)
+    load(config, made, name)
     return made
 
 
-def load(config: Config, into: ssl.SSLContext) -> None:
+def load(config: Config, into: ssl.SSLContext, name: str = "api") -> None:
     place = folder(config)
-    into.load_cert_chain(place / "api.pem", place / "api.key")
+    into.load_cert_chain(place / f"{name}.pem", place / f"{name}.key")
 
 
-def issue(authority: Pair, names: Iterable[str], now: datetime, *, client: bool = False) -> Pair:
+def issue(
+    authority: Pair, names: Iterable[str], now: datetime, *, client: bool = False, both: bool = False
+) -> Pair:
     """Return a new key with a certificate for `names` (host names and addresses); the first is its common name."""
-    names = list(names)
     key = ec.generate_private_key(ec.SECP256R1())
-    usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    usages = [CLIENT] if client else [SERVER, CLIENT] if both else [SERVER]
+    return Pair(sign(authority, key.public_key(), names, now, usages), key)
+
+
+def sign(
+    authority: Pair,
+    key: ec.EllipticCurvePublicKey,
+    names: Iterable[str],
+    now: datetime,
+    usages: Iterable[x509.ObjectIdentifier],
+    days: int = LEAF_DAYS,
+) -> x509.Certificate:
+    """Return a certificate for somebody's public key, which does not outlive the authority's own."""
+    names = list(names)
+    end = min(now + timedelta(days=days), authority.certificate.not_valid_after_utc)
     built = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])]))
         .issuer_name(authority.certificate.subject)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + timedelta(days=LEAF_DAYS))
+        .not_valid_after(end)
         .add_extension(x509.SubjectAlternativeName([_name(one) for one in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(_authority_key(authority), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
-    return Pair(built.sign(authority.key, hashes.SHA256()), key)
+    return built.sign(authority.key, hashes.SHA256())
 
 
 def read(certificate: Path, key: Path) -> Pair:
@@ -140,12 +179,13 @@ def _authority(config: Config, now: datetime) -> tuple[Pair, bool]:
         known = None
     if known is not None and _lasts(known.certificate, now, AUTHORITY_LEFT_DAYS) and _belong(known):
         return known, False
-    made = _make_authority(config.cloud.name, now)
-    _write_pair(certificate, key, made, earlier)
+    made = new_authority(config.cloud.name, now)
+    write_pair(certificate, key, made, earlier)
     return made, True
 
 
-def _make_authority(name: str, now: datetime) -> Pair:
+def new_authority(name: str, now: datetime) -> Pair:
+    """Return an authority of its own, that nothing knows yet."""
     key = ec.generate_private_key(ec.SECP256R1())
     # The date keeps it apart from its predecessor, which clients trust as well.
     called = x509.Name(
@@ -231,20 +271,22 @@ def _install_own(config: Config) -> bool:
     if all(path.exists() and path.read_bytes() == data for path, data, _ in targets):
         return False
     for path, data, mode in targets:
-        _write(path, data, mode)
+        write(path, data, mode)
     return True
 
 
-def _write_pair(certificate: Path, key: Path, pair: Pair, further: Iterable[x509.Certificate] = ()) -> None:
+def write_pair(certificate: Path, key: Path, pair: Pair, further: Iterable[x509.Certificate] = ()) -> None:
+    """Write a certificate, with others after it, and its key, which only the files' owner can read."""
     private = pair.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key, private, 0o600)
+    write(key, private, 0o600)
     chain = (pair.certificate, *further)
-    _write(certificate, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain), 0o644)
+    write(certificate, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in chain), 0o644)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def write(path: Path, data: bytes, mode: int) -> None:
+    """Write a file whole or not at all; its owner stays."""
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from clearsky.config_sections import Identity, Image
+
 DEFAULT_FILE = Path("/etc/clearsky/clearsky.toml")
 FILE_VARIABLE = "CLEARSKY_CONFIG"
 KEEPERS = ("auto", "systemd", "supervisor")
@@ -23,6 +25,8 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, n
 """Address that stands for all -> loopback address of the same kind."""
 
 
+JOINED = "joined.toml"
+"""File in a joined host's state directory with what its control plane has told it: it goes before the settings file."""
 LIMIT_MODELS = ("flat", "strict_two_level")
 
 
@@ -83,6 +87,21 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosts:
+    """Several hosts: docs/guide/hosts.md."""
+
+    address: str = ""
+    """Address of this machine at which its other hosts reach it, and the end of its tunnels; empty: it has no others."""
+    port: int = 8801
+    """Where the control plane answers the agents of other hosts, with mutual TLS."""
+    northbound_port: int = 6641
+    southbound_port: int = 6642
+    """Where OVN's databases answer other hosts, with mutual TLS."""
+    control: str = ""
+    """Address of the control plane; `host join` writes it. Empty: this machine is the control plane."""
+
+
+@dataclass(frozen=True, slots=True)
 class Database:
     url: str = ""
     """SQLAlchemy URL; empty: SQLite in the state directory."""
@@ -98,142 +117,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Oidc:
-    """`[identity.oidc.NAME]`: how an OpenID Connect provider is asked; NAME is its identity provider in the API."""
-
-    issuer: str = ""
-    """Its URL, exactly as its tokens name it; https, or http on this machine."""
-    client_id: str = ""
-    audiences: tuple[str, ...] = ()
-    """What else than client_id its tokens may be made for."""
-    client_secret_file: Path = Path()
-    """For log-ins by browser and for asking about opaque tokens."""
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    userinfo: bool = False
-    """Ask the userinfo endpoint for more claims at each log-in; clients must bring access tokens then."""
-    ca_file: Path = Path()
-    """Certificates that its own is signed by, where the system does not have them."""
-
-    @property
-    def secret(self) -> str:
-        if self.client_secret_file == Path():
-            return ""
-        return self.client_secret_file.read_text(encoding="utf-8").strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    token_lifetime_s: int = 24 * 3600
-    allow_expired_s: int = 48 * 3600
-    """How long after its end a token can still be read with `allow_expired`, as services do in long operations."""
-    receipt_lifetime_s: int = 300
-    """How long one has for the second of several authentication methods."""
-    argon2_time_cost: int = 2
-    argon2_memory_kib: int = 19456
-    lockout_attempts: int = 10
-    lockout_s: int = 300
-    list_limit: int = 0
-    """Longest list that is answered without `limit`; 0: whole ones. What is cut off is said by `truncated`."""
-    max_project_tree_depth: int = 5
-    """So many projects can be below each other."""
-    password_expires_days: int = 0
-    """0: never."""
-    unique_last_password_count: int = 0
-    """So many of the last passwords cannot be taken again; 0: all can."""
-    minimum_password_age_days: int = 0
-    """How long users must keep a password that they have chosen."""
-    password_regex: str = ""
-    """What a password must match in full; empty: anything."""
-    password_regex_description: str = ""
-    """The same in words, for those who are refused."""
-    change_password_upon_first_use: bool = False
-    """A password that an administrator has set must be changed at its first use."""
-    disable_user_account_days_inactive: int = 0
-    """After so many days without a log-in a user counts as disabled; 0: never."""
-    limit_model: str = "flat"
-    """flat, or strict_two_level: no project may have more than its domain."""
-    key_rotation_s: int = 24 * 3600
-    """How often the keys of tokens rotate by themselves; the worker does it. 0: never."""
-    credential_key_rotation_s: int = 30 * 24 * 3600
-    """The same for the keys that encrypt stored credentials."""
-    max_redelegation_count: int = 3
-    """How often a trust can be passed on."""
-    application_credentials_per_user: int = 100
-    """0: any number."""
-    oauth1_request_token_s: int = 8 * 3600
-    """How long a user has to authorize what an OAuth 1.0 consumer asks for; 0: any time."""
-    oauth1_access_token_s: int = 24 * 3600
-    """How long an OAuth 1.0 consumer may act for the user; 0: until the user takes it back."""
-    trusted_dashboards: tuple[str, ...] = ()
-    """URLs to which a log-in by browser may bring a token: `https://dashboard/auth/websso/`."""
-    oidc: dict[str, Oidc] = field(default_factory=dict, metadata={"of": Oidc})
-
-
-@dataclass(frozen=True, slots=True)
-class ImageStore:
-    """`[image.stores.NAME]`: a place that keeps image data."""
-
-    type: str = "file"
-    """file or rbd."""
-    description: str = ""
-    weight: int = 0
-    """Of the stores that have an image, it is read from the one with the largest weight."""
-    folder: Path = Path()
-    """file: where; empty: `images` in the state directory (the store `file`), `images/NAME` there (others)."""
-    pool: str = "images"
-    ceph_conf: Path = Path("/etc/ceph/ceph.conf")
-    ceph_user: str = "glance"
-    """rbd: without `client.`; its key is where ceph_conf says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    size_limit_gib: int = 100
-    """Largest upload, and largest virtual size that an image may claim."""
-    show_multiple_locations: bool = False
-    """Show the owner of an image where each store keeps its data, and let administrators take copies away there."""
-    show_image_direct_url: bool = False
-    """Show the owner of an image where the first store keeps its data."""
-    property_limit: int = 128
-    """Most custom properties of an image; -1: any number. So for the next two."""
-    tag_limit: int = 128
-    member_limit: int = 128
-    """Most projects that an image is shared with."""
-    property_protection_file: Path = Path()
-    """Who may do what to which custom property; see docs/guide/images.md. Empty: everybody everything."""
-    property_protection_format: str = "roles"
-    """What that file names: roles or policies."""
-    stores: dict[str, ImageStore] = field(default_factory=dict, metadata={"of": ImageStore})
-    """None: one store `file`."""
-    default_store: str = ""
-    """Empty: the first store."""
-    staging_dir: Path = Path()
-    """Where imports keep data until it has been looked at; empty: `staging` in the state directory."""
-    upload_idle_s: float = 120.0
-    """An upload whose process has not been heard of for so long is given up."""
-    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
-    """copy-image is offered where there are several stores."""
-    import_timeout_s: float = 6 * 3600.0
-    """An import that takes longer fails."""
-    task_lifetime_s: float = 48 * 3600.0
-    """How long a finished task can be looked at."""
-    convert_to: str = ""
-    """raw or qcow2: what imports turn other formats into; empty: nothing is converted."""
-    certificates_dir: Path = Path()
-    """Trusted certificates, UUID.pem each, that images' signatures are checked with; empty: there are none."""
-    download_schemes: tuple[str, ...] = ("http", "https")
-    """What web-download may fetch. Besides: only from addresses of the public Internet, see download_networks."""
-    download_hosts: tuple[str, ...] = ()
-    """Empty: any host that is not in download_hosts_denied."""
-    download_hosts_denied: tuple[str, ...] = ()
-    download_ports: tuple[str, ...] = ("80", "443")
-    download_networks: tuple[str, ...] = ()
-    """Networks beside the public Internet, as 10.1.0.0/16, that web-download may fetch from."""
-    download_idle_s: float = 30.0
-    """A server that sends nothing for so long is given up."""
-
-
-@dataclass(frozen=True, slots=True)
 class Network:
     datapath: str = "auto"
     """kernel, netdev (userspace), or auto: kernel where the module can be loaded."""
@@ -241,8 +124,15 @@ class Network:
     integration_bridge: str = "br-int"
     external_bridge: str = "br-ex"
     underlay_mtu: int = 1500
+    underlay_device: str = ""
+    """Interface that carries the tunnels. Only the userspace datapath needs it: the interface becomes a port of the bridge
+    `underlay_bridge`, which takes its addresses and routes over."""
+    underlay_bridge: str = "br-phy"
     device_prefix: str = "cs"
     """Start of the names of all devices and namespaces that this cloud makes; at most 3 characters."""
+    provider_device: str = ""
+    """Interface to the provider's network, made a port of the external bridge; empty: this machine is that network's
+    gateway itself, and a joined host has no way there."""
     provider_name: str = "physnet1"
     """Name of the physical network that the external bridge carries."""
     public_cidr: str = "172.24.4.0/24"
@@ -294,6 +184,7 @@ class Quota:
 class Config:
     cloud: Cloud = field(default_factory=Cloud)
     api: Api = field(default_factory=Api)
+    hosts: Hosts = field(default_factory=Hosts)
     database: Database = field(default_factory=Database)
     work: Work = field(default_factory=Work)
     identity: Identity = field(default_factory=Identity)
@@ -348,9 +239,7 @@ class Config:
     @property
     def endpoint(self) -> str:
         """Root URL of every API, without a trailing slash."""
-        name = self.public_name
-        host = f"[{name}]" if ":" in name else name
-        return f"{'https' if self.tls else 'http'}://{host}:{self.api.port}"
+        return f"{'https' if self.tls else 'http'}://{bracketed(self.public_name)}:{self.api.port}"
 
     @property
     def api_address(self) -> tuple[str, int]:
@@ -363,11 +252,38 @@ class Config:
         return f"{self.cloud.namespace}-ex" if self.cloud.namespace else self.network.external_bridge
 
     @property
+    def joined(self) -> bool:
+        """Say whether this machine is a host of a control plane elsewhere."""
+        return bool(self.hosts.control)
+
+    @property
+    def serves_hosts(self) -> bool:
+        """Say whether this machine is the control plane of other hosts."""
+        return bool(self.hosts.address) and not self.joined
+
+    @property
+    def several(self) -> bool:
+        """Say whether the cloud may have more than one host."""
+        return bool(self.hosts.address)
+
+    @property
+    def carries_provider(self) -> bool:
+        """Say whether this host has a way to the provider's network, and so can be a gateway."""
+        return not self.joined or bool(self.network.provider_device)
+
+    @property
+    def is_provider_gateway(self) -> bool:
+        """Say whether this machine itself is the gateway of the provider's network."""
+        return not self.joined and not self.network.provider_device
+
+    @property
     def northbound(self) -> str:
         return f"unix:{self.run / 'ovn' / 'nb.sock'}"
 
     @property
     def southbound(self) -> str:
+        if self.joined:
+            return f"ssl:{bracketed(self.hosts.control)}:{self.hosts.southbound_port}"
         return f"unix:{self.run / 'ovn' / 'sb.sock'}"
 
     @property
@@ -377,6 +293,11 @@ class Config:
     @property
     def libvirt_uri(self) -> str:
         return f"qemu+unix:///system?socket={self.run / 'libvirt' / 'libvirt-sock'}"
+
+    @property
+    def report_file(self) -> Path:
+        """File that a joined host's agent touches when the control plane has taken its report."""
+        return self.run / "reported"
 
     @property
     def agent_api_socket(self) -> Path:
@@ -394,12 +315,35 @@ def load(file: Path | None = None) -> Config:
     if not path.exists():
         if named:
             raise ConfigError(f"the settings file {path} does not exist")
-        return Config()
+        return _with_joined({}, Config(), None)
+    data = _read(path)
+    return _with_joined(data, parse(data, path), path)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"the settings file {path} cannot be read: {error}") from error
-    return parse(data, path)
+
+
+def _with_joined(data: dict[str, Any], config: Config, path: Path | None) -> Config:
+    """Return the settings of a host that has joined a control plane: what it was told goes before its own file."""
+    told = config.state / JOINED
+    try:
+        if not told.exists():
+            return config
+    except PermissionError:
+        return config
+    merged = {section: dict(values) for section, values in data.items()}
+    for section, values in _read(told).items():
+        merged[section] = merged.get(section, {}) | values
+    return parse(merged, path)
+
+
+def bracketed(address: str) -> str:
+    """Return an address or name as it stands in URLs and before a port."""
+    return f"[{address}]" if ":" in address else address
 
 
 def parse(data: dict[str, Any], path: Path | None = None) -> Config:

@@ -7,6 +7,7 @@ import signal
 from clearsky import config, logs
 from clearsky.agent.loop import Loop
 from clearsky.engines import namespace, virtualization
+from clearsky.hosts.door import Door
 
 
 def main() -> None:
@@ -14,6 +15,8 @@ def main() -> None:
     logs.configure("agent")
     accelerated = virtualization.accelerated(settings)
     loop = Loop(settings, accelerated=accelerated, outside=namespace.enter(settings))
+    if settings.serves_hosts:
+        Door(settings).open()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     loop.run()

@@ -71,6 +71,6 @@ def measure(config: Config, domains: Domains, *, accelerated: bool) -> dict[str,
         "cpu_info": cpu,
         "virtualization": "kvm" if accelerated else "tcg",
         "traits": sorted(TRAITS[name] for name in cpu["features"] if name in TRAITS),
-        "host_ip": "127.0.0.1",
+        "host_ip": config.hosts.address or "127.0.0.1",
         "uptime": _uptime(),
     }

@@ -1,9 +1,10 @@
-"""The agent's line to the control plane: HTTP on a UNIX socket of this machine."""
+"""The agent's line to the control plane: HTTP on a UNIX socket of this machine, or with mutual TLS to another one."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -11,8 +12,11 @@ from urllib.parse import quote, urlencode
 from clearsky import encode
 from clearsky.agent.host import HostError
 from clearsky.agent.protocol import Desired, Observed
+from clearsky.config import Config
+from clearsky.hosts import joining
 
-LONG_POLL_S = 60.0
+CONNECT_S = 5.0
+LONG_POLL_S = 40.0
 REPORT_S = 30.0
 CHUNK_BYTES = 4 << 20
 
@@ -33,17 +37,35 @@ class _Connection(http.client.HTTPConnection):
 
 
 class ControlPlane:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._where = config.hosts.control or str(config.agent_api_socket)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        config = self._config
+        if not config.joined:
+            return _Connection(config.agent_api_socket, CONNECT_S)
+        context = ssl.create_default_context(cafile=str(joining.control_file(config)))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(joining.certificate_file(config), joining.key_file(config))
+        control = (config.hosts.control, config.hosts.port)
+        return http.client.HTTPSConnection(*control, timeout=CONNECT_S, context=context)
+
+    @staticmethod
+    def _open(connection: http.client.HTTPConnection, timeout_s: float) -> None:
+        """Connect, with little patience; then wait for answers so long."""
+        connection.connect()
+        connection.sock.settimeout(timeout_s)
 
     def _ask(self, method: str, url: str, body: bytes | None, timeout_s: float) -> bytes:
-        connection = _Connection(self._path, timeout_s)
+        connection = self._connection()
         try:
+            self._open(connection, timeout_s)
             connection.request(method, url, body, {"Content-Type": "application/json"} if body else {})
             answer = connection.getresponse()
             data = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise NotReached(f"{self._path}: {error}") from error
+            raise NotReached(f"{self._where}: {error}") from error
         finally:
             connection.close()
         if answer.status != http.client.OK:
@@ -59,8 +81,9 @@ class ControlPlane:
 
     def image(self, host: str, image_id: str) -> Iterator[bytes]:
         """Yield the bytes of an image that a server of this host is made from; raises HostError."""
-        connection = _Connection(self._path, REPORT_S)
+        connection = self._connection()
         try:
+            self._open(connection, REPORT_S)
             connection.request("GET", f"/agent/v1/images/{quote(image_id)}?{urlencode({'host': host})}")
             answer = connection.getresponse()
             if answer.status != http.client.OK:

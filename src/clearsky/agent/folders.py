@@ -37,7 +37,7 @@ class Folders:
         for folder, mode in ((self.root, 0o711), (self.sockets, 0o711), (self.cache, 0o711)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
-        control_plane = ControlPlane(config.agent_api_socket)
+        control_plane = ControlPlane(config)
         self.images = ImageCache(
             self.cache,
             self._qemu[1],

@@ -61,7 +61,7 @@ class Loop:
         self._prefetch = Prefetch(self._servers.folders.images, self._wake.set)
         self._evicted: tuple[str, ...] = ()
         self._networks = Networks(config, self._take_password)
-        self._control = ControlPlane(config.agent_api_socket)
+        self._control = ControlPlane(config)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="server")
         self._desired: Desired | None = None
         self._moving: set[str] = set()
@@ -125,7 +125,8 @@ class Loop:
         sweep = now - self._swept_at > SWEEP_S
         if sweep:
             self._networks.look_again()
-        self._ensure_external(desired.external_cidrs, again=sweep)
+        if self.config.is_provider_gateway:
+            self._ensure_external(desired.external_cidrs, again=sweep)
         faults = self._networks.ensure(desired)
         there = self._domains.all()
         present = set(there) | self._servers.folders.ids() | self._moving
@@ -251,6 +252,7 @@ class Loop:
         used = live.statistics(self._domains.connection()) if fresh else {}
         whole = replace(report, steps=steps, capacity=measured, statistics=used, passwords=passwords)
         self._control.report(whole)
+        self.config.report_file.touch()
         del self._steps[: len(steps)]
         for id, _ in passwords:
             self._servers.folders.write(id, password="")

@@ -248,7 +248,7 @@ def names(config: Config) -> Findings:
     from clearsky.engines import keeper  # noqa: PLC0415
 
     running = keeper.of(config).processes()
-    if not running.get("api"):
+    if not running.get("api") and not config.joined:
         yield from _port(config)
     if not running.get("ovs-vswitchd"):
         yield from _other_switch(config)
@@ -256,7 +256,8 @@ def names(config: Config) -> Findings:
     if (config.state / "ovs" / "conf.db").exists():
         return  # what is there is this cloud's own, from its last `up`
     yield from _devices(config)
-    yield from _range(config)
+    if config.is_provider_gateway:
+        yield from _range(config)
 
 
 def _devices(config: Config) -> Findings:

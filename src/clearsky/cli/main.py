@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "Say what runs, and what is wrong.",
     "trace": "Tell the story of a resource or a request: steps, times, what is wanted and seen.",
     "logs": "Print the processes' logs.",
+    "host": "Let further machines into the cloud, list them, take them out.",
     "identity": "Look after the keys of the Identity service.",
     "image": "Build guest images from Debian packages; bring images into the cloud.",
     "test": "Run the project's tests.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearsky.cli import member
 from clearsky.cli.progress import Progress
 from clearsky.cli.which import root_only, simulated
 from clearsky.config import Config, ConfigError
@@ -44,6 +45,9 @@ def command(config: Config, simulate: bool, fetch_only: bool) -> None:
     if fetch_only:
         root_only(config)
         _fetch(config)
+    elif config.joined:
+        root_only(config)
+        _joined(config)
     elif simulate or config.cloud.simulate:
         _simulated(simulated(config))
     else:
@@ -94,20 +98,24 @@ def _fetch(config: Config) -> None:
     from clearsky.console import assets  # noqa: PLC0415
 
     progress = Progress(3)
-    _install(progress)
+    member.install(progress)
     with progress.step(f"files of noVNC in {config.cache}"):
         assets.ensure(config)
     with progress.step(f"image tiny in {config.cache}"):
         _build_tiny(config)
 
 
-def _install(progress: Progress) -> None:
-    from clearsky.engines import prepare  # noqa: PLC0415
+def _joined(config: Config) -> None:
+    from clearsky.cli import doctor  # noqa: PLC0415
 
-    missing = prepare.missing_packages()
-    with progress.step(f"Debian packages: {' '.join(missing) if missing else 'all there'}"):
-        if missing:
-            prepare.install(missing)
+    progress = Progress(5)
+    with progress.step("looking at this machine"):
+        doctor.insist(config)
+    member.install(progress)
+    member.start(config, progress)
+    click.echo(
+        f"\nUp in {progress.elapsed_s:.1f} s: {config.host}, a host of the cloud at {config.hosts.control}."
+    )
 
 
 def _real(config: Config) -> None:
@@ -119,7 +127,7 @@ def _real(config: Config) -> None:
     progress = Progress(8)
     with progress.step("looking at this machine"):
         doctor.insist(config)
-    _install(progress)
+    member.install(progress)
     with ThreadPoolExecutor(1) as pool:
         with progress.step(f"accounts, folders in {config.state}, engines' databases"):
             prepare.ensure_accounts(config)
@@ -154,12 +162,15 @@ def _start(kept: Keeper) -> None:
 
 
 def _certificates(config: Config) -> None:
-    if not config.tls:
+    if not config.tls and not config.serves_hosts:
         return
     from clearsky import certificates  # noqa: PLC0415
+    from clearsky.hosts import registry  # noqa: PLC0415
 
     try:
         certificates.ensure(config)
+        if config.serves_hosts:
+            registry.ensure(config)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
 

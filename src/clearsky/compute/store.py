@@ -6,10 +6,11 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from clearsky.compute import tables as t
 from clearsky.errors import Conflict, NotFound
+from clearsky.placement import service as placement
 from clearsky.work.queue import bump_host, enqueue
 
 s = t.servers.c
@@ -92,6 +93,17 @@ def host(c: Connection, name: str) -> Any:
 
 def hosts(c: Connection) -> list[Any]:
     return list(c.execute(select(t.hosts).order_by(t.hosts.c.name)))
+
+
+def forget_host(c: Connection, row: Any) -> bool:
+    """Forget a host; False where servers are on it, which keep it. One that reports comes back by itself."""
+    s = t.servers.c
+    if c.execute(select(s.id).where(s.host == row.name, s.deleted.is_(False)).limit(1)).first():
+        return False
+    for table, column in ((t.aggregate_hosts, "host"), (t.host_statistics, "host"), (t.hosts, "name")):
+        c.execute(delete(table).where(table.c[column] == row.name))
+    placement.forget_provider(c, row.id)
+    return True
 
 
 def servers_by_host(c: Connection) -> dict[str, tuple[int, int, int]]:

@@ -55,14 +55,17 @@ def ovs_environment(config: Config) -> dict[str, str]:
 
 
 def engines(config: Config) -> list[Process]:
-    """Return the engines in the order of their start."""
-    return [*_control(config), *_switch(config), *_virtualization(config)]
+    """Return the engines in the order of their start: OVN's databases only where the control plane is."""
+    control = [] if config.joined else _control(config)
+    return [*control, *_switch(config), *_virtualization(config)]
 
 
 def _control(config: Config) -> list[Process]:
     ovn, state, environment = config.run / "ovn", config.state / "ovn", ovs_environment(config)
     north = _database("ovn-nb", state / "nb.db", ovn / "nb.sock", ovn / "nb.ctl", environment)
     south = _database("ovn-sb", state / "sb.db", ovn / "sb.sock", ovn / "sb.ctl", environment)
+    if config.serves_hosts:
+        south = replace(south, argv=(*south.argv, *_for_hosts(config)), then="chassis-access")
     argv = (
         "ovn-northd",
         f"--ovnnb-db={config.northbound}",
@@ -84,6 +87,33 @@ def _control(config: Config) -> list[Process]:
     ]
 
 
+def _for_hosts(config: Config) -> tuple[str, ...]:
+    """Return how the southbound database answers other hosts: where, and by which roles, it says itself."""
+    tls = certificates_folder(config)
+    return (
+        "--remote=db:OVN_Southbound,SB_Global,connections",
+        f"--private-key={tls / 'ovn.key'}",
+        f"--certificate={tls / 'ovn.pem'}",
+        f"--ca-cert={config.state / 'hosts' / 'chassis.pem'}",
+    )
+
+
+def certificates_folder(config: Config) -> Path:
+    return config.state / "tls"
+
+
+def _own_certificate(config: Config) -> tuple[str, ...]:
+    """Return how a joined host's ovn-controller shows who it is."""
+    if not config.joined:
+        return ()
+    tls = certificates_folder(config)
+    return (
+        f"--private-key={tls / 'host.key'}",
+        f"--certificate={tls / 'host.pem'}",
+        f"--ca-cert={tls / 'control.pem'}",
+    )
+
+
 def _switch(config: Config) -> list[Process]:
     ovs, environment = config.run / "ovs", ovs_environment(config)
     enter = namespace.entering(config)
@@ -103,9 +133,9 @@ def _switch(config: Config) -> list[Process]:
         ),
         Process(
             "ovn-controller",
-            (*enter, "ovn-controller", config.open_vswitch),
+            (*enter, "ovn-controller", config.open_vswitch, *_own_certificate(config)),
             environment,
-            after=("ovn-sb", "ovs-vswitchd"),
+            after=("ovs-vswitchd",) if config.joined else ("ovn-sb", "ovs-vswitchd"),
             # SIGTERM would make it take back its tunnels and the ports' bindings.
             gentle_end=(
                 "ovn-appctl",
@@ -183,6 +213,16 @@ def own(config: Config, program: Path) -> list[Process]:
         interpreter = program / interpreter.relative_to(HOME)
     python = (str(interpreter), "-m")
     user = config.cloud.user
+    agent = Process(
+        "agent",
+        (*python, "clearsky.agent"),
+        environment | ovs_environment(config),
+        after=("libvirtd", "ovn-controller") if config.joined else ("api", "libvirtd", "ovn-controller"),
+        leaves_children=True,
+        title="servers and ports of this host",
+    )
+    if config.joined:
+        return [agent]
     return [
         Process(
             "api",
@@ -205,12 +245,5 @@ def own(config: Config, program: Path) -> list[Process]:
             confined=True,
             title="reconcilers",
         ),
-        Process(
-            "agent",
-            (*python, "clearsky.agent"),
-            environment | ovs_environment(config),
-            after=("api", "libvirtd", "ovn-controller"),
-            leaves_children=True,
-            title="servers and ports of this host",
-        ),
+        agent,
     ]

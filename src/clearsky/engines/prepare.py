@@ -156,21 +156,24 @@ def give_state(config: Config) -> None:
     """Give the api's account what root has made for it."""
     account = pwd.getpwnam(config.cloud.user)
     state = config.state
-    for pattern in ("clearsky.db*", "fernet-keys/*", "credential-keys/*", "tls/api.*"):
+    for pattern in ("clearsky.db*", "fernet-keys/*", "credential-keys/*", "tls/api.*", "tls/agents.*"):
         for path in state.glob(pattern):
             os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def renew(config: Config) -> None:
-    """Make the API's certificate again where it is about to run out; what is wrong is logged."""
-    if not config.tls:
+    """Make certificates again that are about to run out; what is wrong is logged."""
+    if not config.tls and not config.serves_hosts:
         return
     from clearsky import certificates  # noqa: PLC0415 - a large import for those who serve plain HTTP
+    from clearsky.hosts import registry  # noqa: PLC0415 - the same
 
     try:
         if certificates.ensure(config):
             give_state(config)
-            log.info("the API's certificate was made again")
+            if config.serves_hosts:
+                registry.ensure(config)
+            log.info("certificates were made again")
     except (ConfigError, OSError) as error:
         log.error("the API's certificate is not renewed", error=str(error))  # noqa: TRY400
 
@@ -193,11 +196,12 @@ def ensure_program(config: Config) -> Path:
 
 def ensure_databases(config: Config) -> None:
     """Make the databases of OVN and Open vSwitch where they are not there yet."""
-    for file, schema in (
-        (config.state / "ovn" / "nb.db", SCHEMAS / "ovn-nb.ovsschema"),
-        (config.state / "ovn" / "sb.db", SCHEMAS / "ovn-sb.ovsschema"),
-        (config.state / "ovs" / "conf.db", OVS_SCHEMA),
-    ):
+    found = [(config.state / "ovs" / "conf.db", OVS_SCHEMA)]
+    if not config.joined:
+        found += [
+            (config.state / "ovn" / f"{name}.db", SCHEMAS / f"ovn-{name}.ovsschema") for name in ("nb", "sb")
+        ]
+    for file, schema in found:
         if not file.exists():
             subprocess.run(["ovsdb-tool", "create", str(file), str(schema)], check=True, capture_output=True)
 
@@ -246,24 +250,28 @@ def datapath(config: Config) -> str:
 
 
 def ensure_chassis(config: Config) -> None:
-    """Set this host up as an OVN chassis with its two bridges."""
+    """Set this host up as an OVN chassis with its bridges."""
     net = config.network
     kind = "netdev" if datapath(config) == "netdev" else "system"
     vsctl(config, "--no-wait", "init")
+    provides = config.carries_provider
     settings = {
         "external-ids:system-id": config.host,
         "external-ids:hostname": config.host,
-        "external-ids:ovn-remote": config.southbound,
+        "external-ids:ovn-remote": f'"{config.southbound}"',
         "external-ids:ovn-encap-type": net.encapsulation,
-        "external-ids:ovn-encap-ip": "127.0.0.1",
+        "external-ids:ovn-encap-ip": f'"{config.hosts.address or "127.0.0.1"}"',
         "external-ids:ovn-bridge": net.integration_bridge,
         "external-ids:ovn-bridge-datapath-type": kind,
-        "external-ids:ovn-bridge-mappings": f"{net.provider_name}:{net.external_bridge}",
+        "external-ids:ovn-bridge-mappings": f"{net.provider_name}:{net.external_bridge}"
+        if provides
+        else '""',
+        "external-ids:ovn-cms-options": "enable-chassis-as-gw" if provides else '""',
         "external-ids:ovn-monitor-all": "true",
     }
     if kind == "netdev":
-        # One netdev node alone: offloads work with this, and nothing crosses a tunnel.
-        settings["other_config:userspace-tso-enable"] = "true"
+        # One netdev node alone: offloads work with this. Nothing so offloaded crosses a tunnel.
+        settings["other_config:userspace-tso-enable"] = "false" if config.several else "true"
     vsctl(
         config,
         "--no-wait",

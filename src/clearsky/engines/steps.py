@@ -18,7 +18,7 @@ from pathlib import Path
 from clearsky import config as settings_module
 from clearsky import logs
 from clearsky.config import Config
-from clearsky.engines import masquerade, namespace, prepare, virtualization
+from clearsky.engines import access, masquerade, namespace, prepare, underlay, virtualization
 from clearsky.engines.definitions import HOME, Process, engines, own
 
 READY_S, PATIENT_S = 10.0, 45.0
@@ -33,7 +33,7 @@ def before_all(config: Config) -> None:
     prepare.ensure_program(config)
     prepare.renew(config)
     namespace.ensure(config)
-    if config.network.masquerade:
+    if config.network.masquerade and config.is_provider_gateway:
         masquerade.ensure(config)
     virtualization.accelerated(config)
 
@@ -47,10 +47,14 @@ def after(
         # By its group: a confined process of root's may open it as its owner only.
         os.chown(process.ready, -1, pwd.getpwnam(process.socket_for).pw_gid)
         process.ready.chmod(0o660)
+    if process.then == "chassis-access" and accepts:
+        access.ensure(config)
     if process.then == "chassis":
         prepare.ensure_chassis(config)
     if process.then == "joint":
-        namespace.ensure_joint(config)
+        underlay.ensure(config)
+        if config.is_provider_gateway:
+            namespace.ensure_joint(config)
     return accepts
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from clearsky.config import Config
-from clearsky.engines import masquerade, namespace, prepare
+from clearsky.engines import masquerade, namespace, prepare, underlay
 
 POWER_BUTTON_S = 20.0
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
@@ -52,6 +52,8 @@ def stop_servers(config: Config) -> None:
 def remove_network(config: Config) -> None:
     """Remove bridges, devices and namespaces of this cloud, while Open vSwitch still runs."""
     bridges = (config.network.integration_bridge, config.network.external_bridge)
+    with contextlib.suppress(RuntimeError, subprocess.CalledProcessError, OSError):
+        underlay.remove(config)
     with contextlib.suppress(subprocess.CalledProcessError, OSError):
         found = json.loads(
             prepare.vsctl(config, "--format=json", "--columns=name,external_ids", "list", "interface")

@@ -79,7 +79,7 @@ def render(config: Config, processes: Iterable[Process]) -> dict[str, str]:
     }
     found |= {service(config, one.name): _process(config, one) for one in processes}
     wanted = [service(config, "guests"), *names]
-    if config.tls:
+    if config.tls or config.serves_hosts:
         timer = f"{prefix(config)}-renew.timer"
         found[service(config, "renew")] = _renew(config)
         found[timer] = _section(

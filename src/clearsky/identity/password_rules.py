@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from clearsky.config import Identity
+from clearsky.config_sections import Identity
 from clearsky.errors import Invalid
 from clearsky.identity import passwords
 from clearsky.identity import tables as t

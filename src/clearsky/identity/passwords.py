@@ -8,7 +8,7 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from clearsky.config import Identity
+from clearsky.config_sections import Identity
 
 _BCRYPT = ("$2a$", "$2b$", "$2y$")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from clearsky import __version__
-from clearsky.config import Image
+from clearsky.config_sections import Image
 from clearsky.errors import Invalid, TooLarge, Unavailable
 from clearsky.image.driver.interface import CHUNK_BYTES
 

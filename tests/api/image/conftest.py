@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearsky import config
+from clearsky import config, config_sections
 
 IMAGES = "/image/v2/images"
 RAW = {"Content-Type": "application/octet-stream"}
@@ -53,7 +53,9 @@ def photos(cloud) -> Photos:
 @pytest.fixture
 def settings(settings: config.Config) -> config.Config:
     """Three stores, of which the first is the default."""
-    stores = {name: config.ImageStore(weight=weight) for name, weight in (("file", 0), ("b", 0), ("c", 0))}
+    stores = {
+        name: config_sections.ImageStore(weight=weight) for name, weight in (("file", 0), ("b", 0), ("c", 0))
+    }
     return replace(settings, image=replace(settings.image, stores=stores))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clearsky import config
+from clearsky import config_sections
 from clearsky.image.driver.files import Files
 
 from .ceph import Ceph, missing
@@ -35,4 +35,6 @@ def store(request, tmp_path):
     from clearsky.image.driver.rbd import Rbd
 
     cluster = request.getfixturevalue("ceph")
-    return Rbd(config.ImageStore(type="rbd", pool="images", ceph_conf=cluster.conf, ceph_user="glance"))
+    return Rbd(
+        config_sections.ImageStore(type="rbd", pool="images", ceph_conf=cluster.conf, ceph_user="glance")
+    )

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from clearsky import config
+from clearsky import config_sections
 from clearsky.errors import Conflict, Unavailable
 from clearsky.image.driver import rbd
 from clearsky.image.driver.interface import StorageFull
@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.functional]
 
 @pytest.fixture
 def store(ceph):
-    return rbd.Rbd(config.ImageStore(type="rbd", pool="images", ceph_conf=ceph.conf, ceph_user="glance"))
+    return rbd.Rbd(
+        config_sections.ImageStore(type="rbd", pool="images", ceph_conf=ceph.conf, ceph_user="glance")
+    )
 
 
 def _put(store, data=b"data" * 1000):
@@ -98,9 +100,9 @@ def test_a_cluster_that_is_away_is_unavailable_and_comes_back(ceph, store, monke
 
 def test_wrong_settings_say_what_is_wrong(ceph, tmp_path):
     for settings in (
-        config.ImageStore(type="rbd", pool="nowhere", ceph_conf=ceph.conf, ceph_user="glance"),
-        config.ImageStore(type="rbd", pool="images", ceph_conf=ceph.conf, ceph_user="nobody"),
-        config.ImageStore(type="rbd", pool="images", ceph_conf=tmp_path / "none.conf"),
+        config_sections.ImageStore(type="rbd", pool="nowhere", ceph_conf=ceph.conf, ceph_user="glance"),
+        config_sections.ImageStore(type="rbd", pool="images", ceph_conf=ceph.conf, ceph_user="nobody"),
+        config_sections.ImageStore(type="rbd", pool="images", ceph_conf=tmp_path / "none.conf"),
     ):
         with pytest.raises(Exception, match=r"nowhere|images|none\.conf"):
             list(rbd.Rbd(settings).names())

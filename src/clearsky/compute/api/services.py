@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
@@ -190,10 +190,6 @@ def delete_service(call: Call) -> Reply:
         if not found:
             raise NotFound(f"Service {id:.80} could not be found.")
         (row,) = found[:1]
-        s = t.servers.c
-        if c.execute(select(s.id).where(s.host == row.name, s.deleted.is_(False)).limit(1)).first():
+        if not store.forget_host(c, row):
             raise Conflict(f"Unable to delete compute service that is hosting instances: host {row.name}.")
-        for table, column in ((t.aggregate_hosts, "host"), (t.host_statistics, "host"), (t.hosts, "name")):
-            c.execute(delete(table).where(table.c[column] == row.name))
-        placement.forget_provider(c, row.id)
     return Reply()

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import jwt
 
-from clearsky.config import Oidc
+from clearsky.config_sections import Oidc
 from clearsky.errors import Unauthorized, Unavailable
 from clearsky.house import House
 from clearsky.identity.federation import fetch

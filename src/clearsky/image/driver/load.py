@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clearsky.config import Config, ConfigError, ImageStore
+from clearsky.config import Config, ConfigError
+from clearsky.config_sections import ImageStore
 from clearsky.image.driver.files import Files
 from clearsky.image.driver.interface import Store
 

@@ -17,7 +17,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from clearsky.config import ImageStore
+from clearsky.config_sections import ImageStore
 from clearsky.errors import Conflict, NotFound, Unavailable
 from clearsky.image.driver.interface import StorageFull
 

@@ -20,6 +20,8 @@ class Chassis:
     host: str
     seen_at: float
     """When it last said that it has done what was asked; seconds since the epoch."""
+    gateway: bool = True
+    """It has a way to the provider's network."""
 
 
 class NetworkDriver(Protocol):

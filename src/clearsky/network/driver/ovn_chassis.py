@@ -11,6 +11,8 @@ from ovsdbapp.backend.ovs_idl import connection, idlutils
 
 from clearsky.network.driver.interface import Chassis
 
+GATEWAY = "enable-chassis-as-gw"
+"""OVN's word for a chassis that may be a gateway; its host says it of itself."""
 PROBE_S = 30.0
 """Between two raises of the number."""
 PATIENCE_S = 0.5
@@ -50,4 +52,5 @@ class Roll:
 
 def _one(row: Any) -> Chassis:
     chassis = row.chassis[0]
-    return Chassis(str(row.chassis[0].uuid), chassis.hostname or chassis.name, row.nb_cfg_timestamp / 1000)
+    gateway = GATEWAY in chassis.other_config.get("ovn-cms-options", "").split(",")
+    return Chassis(str(chassis.uuid), chassis.hostname or chassis.name, row.nb_cfg_timestamp / 1000, gateway)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import or_
+from sqlalchemy import Connection, or_, select
 
 from clearsky.network import service, topology
 from clearsky.network import tables as t
@@ -19,6 +19,12 @@ from clearsky.work.reconcile import Again, Outcome, Reconciler, Run
 
 log = structlog.get_logger("network")
 COMPARE_S = 60.0
+SOON_S = 0.5
+SEVERAL_S = 20.0
+"""Where there are several hosts, it is looked so often at which of them live."""
+ENOUGH = 3
+"""So many chassis find out by themselves which of them live; of two, the one that is left takes itself for the lost one."""
+LOST_S = 75.0
 TOLD = 20
 """So many changed rows are named in the journal."""
 
@@ -33,7 +39,8 @@ class Memory:
 def reconcile_network(run: Run) -> Outcome:
     """Compare everything and apply the difference."""
     with run.house.db.read() as c:
-        wanted = topology.load(c, (run.house.config.host,), run.house.config.network.dns_servers)
+        gateways = _gateways(c) or (run.house.config.host,)
+        wanted = topology.load(c, gateways, run.house.config.network.dns_servers)
     memory: Memory = run.house.cache("network:applied", Memory)
     before, memory.applied = memory.applied, None
     started, clock = time.time(), time.perf_counter()
@@ -50,19 +57,37 @@ def reconcile_network(run: Run) -> Outcome:
             log.warning("the engine had been changed from outside; mended", rows=len(changes), changes=told)
         step = "repair_network" if drifted else "ensure_network"
         run.journal.add(step, started, time.perf_counter() - clock, "ok", f"{len(changes)} changes: {told}")
-    _remember(run)
-    return Again(COMPARE_S)
+    return Again(_remember(run, gateways))
 
 
-def _remember(run: Run) -> None:
-    """Write down that the comparison was made, and what the engine says of its hosts."""
+def _gateways(c: Connection) -> tuple[str, ...]:
+    """Return the hosts that may be gateways, as last seen."""
+    o = t.observed.c
+    rows = list(c.execute(select(o.name, o.value, o.seen_at).where(_OF_HOSTS)))
+    hosts = {row.value: row.seen_at for row in rows if row.name.startswith("gateway:")}
+    count = sum(row.name.startswith("chassis:") for row in rows)
+    living = {host for host, seen_at in hosts.items() if time.time() - seen_at < LOST_S}
+    return tuple(sorted(living if living and count < ENOUGH else hosts))
+
+
+_OF_HOSTS = or_(t.observed.c.name.startswith("chassis:"), t.observed.c.name.startswith("gateway:"))
+
+
+def _remember(run: Run, gateways: tuple[str, ...]) -> float:
+    """Write down that the comparison was made, and what the engine says of its hosts; returns when to look again."""
     chassis = service.driver(run.house).chassis()
     rows = [{"name": f"chassis:{one.id}", "value": one.host, "seen_at": one.seen_at} for one in chassis]
+    rows += [
+        {"name": f"gateway:{one.id}", "value": one.host, "seen_at": one.seen_at}
+        for one in chassis
+        if one.gateway
+    ]
     rows.append({"name": "engine", "value": "", "seen_at": time.time()})
     with run.house.db.write() as c:
-        o = t.observed.c
-        c.execute(t.observed.delete().where(or_(o.name == "engine", o.name.startswith("chassis:"))))
+        c.execute(t.observed.delete().where(or_(t.observed.c.name == "engine", _OF_HOSTS)))
         c.execute(t.observed.insert(), rows)
+        changed = (_gateways(c) or (run.house.config.host,)) != gateways
+    return SOON_S if changed else SEVERAL_S if len(chassis) > 1 else COMPARE_S
 
 
 RECONCILERS: dict[str, Reconciler] = {"network": reconcile_network}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from typing import Any
 
@@ -69,10 +70,15 @@ def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -
         )
     p.add("Logical_Router_Port", f"lrp-{port.id}", columns, parent=(f"router-{router.id}", "ports"))
     if port is gateway:
-        for priority, host in enumerate(p.t.gateway_hosts):
+        for rank, host in enumerate(_by_turns(router, p.t.gateway_hosts)):
             name = f"lrp-{port.id}_{host}"
-            chassis = {"name": name, "chassis_name": host, "priority": len(p.t.gateway_hosts) - priority}
+            chassis = {"name": name, "chassis_name": host, "priority": len(p.t.gateway_hosts) - rank}
             p.add("Gateway_Chassis", name, chassis, parent=(f"lrp-{port.id}", "gateway_chassis"))
+
+
+def _by_turns(router: Router, hosts: tuple[str, ...]) -> list[str]:
+    """Return the hosts in the order in which they are a router's gateway: another for each router, the same each time."""
+    return sorted(hosts, key=lambda host: hashlib.sha256(f"{router.id} {host}".encode()).digest())
 
 
 def _advertised(subnets: list[Subnet], mtu: int) -> dict[str, str]:
