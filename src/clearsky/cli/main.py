@@ -13,6 +13,7 @@ COMMANDS = {
     "doctor": "Say what this machine lacks, why it matters, how to mend it.",
     "status": "Say what runs, and what is wrong.",
     "trace": "Tell the story of a resource or a request: steps, times, what is wanted and seen.",
+    "path": "Follow a packet through the network: where it goes, or which object drops it.",
     "logs": "Print the processes' logs.",
     "host": "Let further machines into the cloud, list them, take them out.",
     "identity": "Look after the keys of the Identity service.",
@@ -58,6 +59,7 @@ def main(ctx: click.Context, file: Path | None) -> None:
     openstack --os-cloud clearsky server list
     sudo ./clearsky status            what runs, what is wrong
     sudo ./clearsky trace ID          what happened to a server, a port, a request
+    sudo ./clearsky path web db --tcp 5432       why does it not connect?
     sudo ./clearsky down              stop; `up` starts again what ran
 
     Every command says more with --help. Settings are described in docs/settings.md.

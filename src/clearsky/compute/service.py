@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, or_, select
 
 from clearsky.compute import tables as t
 from clearsky.compute.desired import desired
@@ -88,3 +89,18 @@ def _port_changed(c: Connection, _port_id: str, device_id: str, _status: str) ->
 
 
 network.on_port_status(_port_changed)
+
+
+# -- what the network calls servers by --------------------------------------------------------------------------
+
+
+def _find(c: Connection, scope: str | None, word: str) -> list[str]:
+    query = select(s.id).where(or_(s.id == word, s.name == word), s.deleted.is_(False))
+    return list(c.execute(query if scope is None else query.where(s.project_id == scope)).scalars())
+
+
+def _names(c: Connection, ids: Iterable[str]) -> dict[str, str]:
+    return {row.id: row.name for row in c.execute(select(s.id, s.name).where(s.id.in_(list(ids))))}
+
+
+network.know_servers(network.ServerDirectory(_find, _names))

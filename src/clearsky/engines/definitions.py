@@ -74,7 +74,7 @@ def _control(config: Config) -> list[Process]:
     )
     return [
         replace(north, socket_for=config.cloud.user, title="networks as wanted (OVN northbound database)"),
-        replace(south, title="networks as flows (OVN southbound database)"),
+        replace(south, socket_for=config.cloud.user, title="networks as flows (OVN southbound database)"),
         Process(
             "ovn-northd",
             argv,

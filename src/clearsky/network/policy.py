@@ -54,5 +54,6 @@ RULES = (
     Rule("update_quota", ADMIN),
     Rule("delete_quota", ADMIN),
     Rule("get_network_ip_availability", ADMIN),
+    Rule("clearsky:get_path", _READER, "Follow a packet from a port of one's own project, or to one"),
     Rule("network:admin_attributes", ADMIN, "Attributes that only administrators set or see"),
 )

@@ -17,13 +17,15 @@ from clearsky.api.call import Call
 from clearsky.caller import Caller
 from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.house import House
-from clearsky.network import addressing, groups, portmaking, quotas, store
+from clearsky.network import addressing, groups, portmaking, quotas, servers, store
 from clearsky.network import tables as t
 from clearsky.network.driver.interface import NetworkDriver
 from clearsky.network.driver.load import load
 from clearsky.network.model import METADATA
 
 METADATA_ADDRESS = "169.254.169.254"
+ServerDirectory = servers.Directory
+know_servers = servers.tell
 OnPortStatus = Callable[[Connection, str, str, str], None]
 _listeners: list[OnPortStatus] = []
 

@@ -16,6 +16,7 @@ from clearsky.network.api import (
     discovery,
     floating_ips,
     networks,
+    path,
     port_forwardings,
     ports,
     qos,
@@ -38,7 +39,7 @@ _ROOMS = (
     discovery, zones, agents, networks, subnets, subnetpools, ports, routers, router_interfaces, floating_ips,
     bindings, security_groups, security_group_rules, default_rules, default_statefulness, address_groups, rbac, availability, auto_topology, quotas,
     qos, qos_rules, port_forwardings, trunks,
-    tags,
+    tags, path,
 )  # fmt: skip
 
 

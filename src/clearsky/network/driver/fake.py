@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import fields
 
-from clearsky.network.driver.interface import Chassis, OnPorts
+from clearsky.errors import Conflict
+from clearsky.network.driver.interface import Chassis, Lens, OnPorts
 from clearsky.network.model import Topology
 
 
@@ -32,6 +34,9 @@ class FakeDriver:
     def chassis(self) -> list[Chassis]:
         now = time.time()
         return [Chassis(str(uuid.uuid5(uuid.NAMESPACE_DNS, host)), host, now) for host in self.hosts]
+
+    def look(self) -> AbstractContextManager[Lens]:
+        raise Conflict("This cloud is simulated: it has no data plane, so no packet's path can be followed.")
 
     def tell(self) -> None:
         """Report what the listeners have not heard yet."""

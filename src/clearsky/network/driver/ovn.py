@@ -20,6 +20,7 @@ from clearsky.network.driver.interface import Chassis, OnPorts
 from clearsky.network.driver.ovn_chassis import Roll
 from clearsky.network.model import Topology
 from clearsky.network.ovn.rows import KEY, Row
+from clearsky.network.ovn.trace.copy import Copy
 from clearsky.network.ovn.translate import translate
 
 log = structlog.get_logger("ovn")
@@ -45,6 +46,7 @@ class _PortEvent(event.RowEvent):  # type: ignore[misc]
 class OvnDriver:
     def __init__(self, config: Config) -> None:
         self.remote, self._southbound = config.northbound, config.southbound
+        self._folder = config.run
         self._roll: Roll | None = None
         self._lock = threading.Lock()
         self._connection: Any = None
@@ -107,6 +109,10 @@ class OvnDriver:
                 ) from error
             number = self._do(connected, _Probe(connected.idl)) if self._roll.due else None
         return self._roll.call(number)
+
+    def look(self) -> Copy:
+        """Copy the databases, to follow packets through them."""
+        return Copy(self.remote, self._southbound, self._folder)
 
     def watch(self, on_ports: OnPorts) -> Callable[[], None]:
         """Tell `on_ports` which ports are up, in batches."""
