@@ -33,6 +33,7 @@ def add(p: Picture) -> None:
     for direction, side in (("from-lport", "inport"), ("to-lport", "outport")):
         _acl(p, f"{DROP_GROUP}-{direction}", direction, 1001, f"{side} == @{DROP_GROUP} && ip", "drop")
     _always(p)
+    _never(p)
     stateful = {group.id: group.stateful for group in p.t.security_groups}
     for id in stateful:
         name = group_name(id)
@@ -68,6 +69,18 @@ def _always(p: Picture) -> None:
         ("nd-in", "to-lport", f"outport == @{DROP_GROUP} && {answers}"),
     ):
         _acl(p, f"{DROP_GROUP}-{name}", direction, 1002, match, "allow")
+
+
+def _never(p: Picture) -> None:
+    """What no security group may allow: to give addresses to others.
+
+    Router advertisements belong here too, but OVN lets all neighbour discovery pass by every ACL.
+    """
+    for name, match in (
+        ("dhcp4-server", "ip4 && udp && udp.src == 67 && udp.dst == 68"),
+        ("dhcp6-server", "ip6 && udp && udp.src == 547 && udp.dst == 546"),
+    ):
+        _acl(p, f"{DROP_GROUP}-{name}", "from-lport", 1003, f"inport == @{DROP_GROUP} && {match}", "drop")
 
 
 def _address_sets(p: Picture) -> None:
