@@ -135,6 +135,9 @@ class Network:
     gateway itself, and a joined host has no way there."""
     provider_name: str = "physnet1"
     """Name of the physical network that the external bridge carries."""
+    bandwidth_egress_kbps: int = 0
+    bandwidth_ingress_kbps: int = 0
+    """What each host's link to the physical network carries: so much is promised by QoS rules `minimum_bandwidth`."""
     public_cidr: str = "172.24.4.0/24"
     """Range of the provider network `public`; its first address is the host's own on the external bridge."""
     dns_servers: tuple[str, ...] = ("9.9.9.9",)

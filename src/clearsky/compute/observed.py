@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from clearsky.agent.protocol import Observed, ObservedServer
-from clearsky.compute import store
+from clearsky.compute import scheduling, store
 from clearsky.compute import tables as t
 from clearsky.house import House
 from clearsky.image import service as image
+from clearsky.network import service as network
 from clearsky.placement import service as placement
 from clearsky.placement.service import Inventory
 from clearsky.work import journal, queue
@@ -86,6 +87,11 @@ def _inventory(c: Connection, house: House, row: Any, capacity: dict[str, Any]) 
     }
     traits = set(capacity.get("traits", ())) | ({DISABLED} if not row.enabled else set())
     placement.ensure_provider(c, row.id, row.name, inventories, traits)
+    for name, (has, rates) in network.bandwidth_of_host(house).items():
+        link = {kind: Inventory(rate, max_unit=rate) for kind, rate in rates.items()}
+        placement.ensure_provider(
+            c, scheduling.link_id(row.id, name), f"{row.name}:{name}", link, has, row.id
+        )
 
 
 DISABLED = "COMPUTE_STATUS_DISABLED"

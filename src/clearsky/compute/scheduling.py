@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from clearsky.compute import groups, store
 from clearsky.compute import tables as t
 from clearsky.db.engine import lock
 from clearsky.house import House
+from clearsky.network import service as network
 from clearsky.placement import service as placement
 
 ZONE = "nova"
@@ -24,10 +26,38 @@ class NoValidHost(Exception):
     """No host takes the server; says how many fell out for which reason."""
 
 
+Claims = dict[str, dict[str, int]]
+"""Resource provider -> resource class -> amount."""
+
+
 def resources(flavor: dict[str, Any]) -> dict[str, int]:
     """Return what a server of a flavor claims, in Placement's classes."""
     disk = flavor["disk_gib"] + flavor["ephemeral_gib"] + -(-flavor["swap_mib"] // 1024)
     return {"VCPU": flavor["vcpus"], "MEMORY_MB": flavor["ram_mib"], "DISK_GB": disk}
+
+
+def claims(c: Connection, row: Any, host_id: str, flavor: dict[str, Any] | None = None) -> Claims:
+    """Return what a server claims on a host and on its links: the flavor, and the bandwidth its ports are promised."""
+    return {host_id: resources(flavor or row.flavor)} | _on_links(_promised(c, row), host_id)
+
+
+def _promised(c: Connection, row: Any) -> list[network.Promise]:
+    asked = [request["port_id"] for request in row.plan["requests"] if request]
+    return list(network.promises(c, asked).values())
+
+
+def _on_links(promised: list[network.Promise], host_id: str) -> Claims:
+    found: Claims = {}
+    for promise in promised:
+        link = found.setdefault(link_id(host_id, promise.physical_network), {})
+        for name, rate in promise.resources.items():
+            link[name] = link.get(name, 0) + rate
+    return found
+
+
+def link_id(host_id: str, physical_network: str) -> str:
+    """Return the id of the provider below a host that is its link to a physical network."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{host_id}/{physical_network}"))
 
 
 def traits(flavor: dict[str, Any]) -> tuple[frozenset[str], frozenset[str]]:
@@ -71,6 +101,7 @@ def choose(house: House, c: Connection, row: Any) -> Any:
     named, fits_group = zones(c), groups.judge(c, row)
     near, far = (_hosts_of(c, row, hint) for hint in ("same_host", "different_host"))
     best: list[tuple[int, Any]] = []
+    promised = _promised(c, row)
     for candidate in fitting:
         host = hosts.get(candidate.provider_id)
         if host is None:
@@ -91,6 +122,8 @@ def choose(house: House, c: Connection, row: Any) -> Any:
             reason = "not the host of the servers in same_host"
         elif far is not None and host.name in far:
             reason = "the host of a server in different_host"
+        elif not placement.fits(house, c, _on_links(promised, host.id)):
+            reason = "not enough bandwidth to promise"
         if reason:
             rejected[reason] += 1
         else:

@@ -41,7 +41,7 @@ RULES = (
     Rule("get_policy", _READER),
     *(
         Rule(f"{verb}_policy_{kind}_rule", _READER if verb == "get" else _MANAGER)
-        for kind in ("bandwidth_limit", "dscp_marking")
+        for kind in ("bandwidth_limit", "dscp_marking", "minimum_bandwidth")
         for verb in ("create", "get", "update", "delete")
     ),
     Rule("get_rule_type", _READER),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from clearsky.api.call import Call
-from clearsky.network import store
+from clearsky.network import bandwidth, store
 from clearsky.network import tables as t
 
 USERS = {
@@ -17,9 +17,14 @@ USERS = {
 """Tables whose rows have a policy, by what the rows are."""
 
 
-def usable(c: Connection, call: Call, id: str | None) -> str | None:
-    """Return the policy's id where the caller's project may use it; raises NotFound."""
-    return str(store.get(c, t.qos_policies, call.scope, id).id) if id else None
+def usable(
+    c: Connection, call: Call, id: str | None, what: str, physical_network: str | None = None
+) -> str | None:
+    """Return the policy's id where the caller's project may use it for `what`; raises NotFound and Conflict."""
+    if not id:
+        return None
+    bandwidth.check_place(c, id, physical_network, what)
+    return str(store.get(c, t.qos_policies, call.scope, id).id)
 
 
 def default_of(c: Connection, project_id: str) -> str | None:

@@ -17,8 +17,9 @@ from clearsky.api.call import Call
 from clearsky.caller import Caller
 from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.house import House
-from clearsky.network import addressing, groups, portmaking, quotas, servers, store
+from clearsky.network import addressing, bandwidth, groups, portmaking, quotas, servers, store
 from clearsky.network import tables as t
+from clearsky.network.bandwidth import Promise as Promise  # noqa: PLC0414 - for other services
 from clearsky.network.driver.interface import NetworkDriver
 from clearsky.network.driver.load import load
 from clearsky.network.model import METADATA
@@ -74,6 +75,17 @@ class PortInfo:
     made_by_compute: bool
     device_id: str
     index: int
+
+
+def promises(c: Connection, port_ids: Iterable[str | None]) -> dict[str, Promise]:
+    """Return the bandwidth that ports are promised, by their id."""
+    return bandwidth.promises(c, store.many(c, t.ports, port_ids).values())
+
+
+def bandwidth_of_host(house: House) -> dict[str, tuple[set[str], dict[str, int]]]:
+    """Return what each host can promise: physical network -> (traits, resource class -> kbit/s)."""
+    found = bandwidth.provided(house.config)
+    return {name: ({bandwidth.trait(name), bandwidth.VNIC_TRAIT}, rates) for name, rates in found.items()}
 
 
 def ask(call: Call, method: str, path: str, body: Any = None, query: Iterable[tuple[str, str]] = ()) -> Any:
@@ -180,6 +192,11 @@ def _check(c: Connection, scope: str | None, request: PortRequest, count: int) -
         raise Invalid(f"Network {request.network_id} could not be found.") from error
     if scope is not None and network.project_id != scope and not store.shared_with(c, [network.id], scope):
         raise Invalid(f"Network {network.id} is external: it is for routers and floating IPs.")
+    if bandwidth.has_promise(c, network.qos_policy_id):
+        raise Invalid(
+            f"Network {network.id} promises bandwidth by QoS policy {network.qos_policy_id}: make a port there first, and "
+            "give the server that."
+        )
     subnets = store.subnets_on(c, [network.id])
     if not subnets and network.port_security_enabled:
         raise Invalid(f"Network {network.id} requires a subnet in order to boot instances on.")

@@ -234,6 +234,7 @@ qos_rules = Table(
     Column("direction", String(7), nullable=False, default="egress"),
     Column("max_kbps", Integer),
     Column("max_burst_kbps", Integer),
+    Column("min_kbps", Integer),
     Column("dscp_mark", Integer),
     UniqueConstraint("policy_id", "kind", "direction"),
 )

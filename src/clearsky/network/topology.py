@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from clearsky.network import addressing
+from clearsky.network import addressing, bandwidth
 from clearsky.network import tables as t
 from clearsky.network.model import (
     AddressGroup,
@@ -37,6 +37,7 @@ def load(c: Connection, gateway_hosts: tuple[str, ...], default_dns: tuple[str, 
     f, pool = t.floating_ips.c, t.subnetpools.c
     scopes = {row.id: row.address_scope_id for row in c.execute(select(pool.id, pool.address_scope_id))}
     networks = list(c.execute(select(t.networks)))
+    enforced = select(t.qos_rules).where(t.qos_rules.c.kind != bandwidth.KIND)
     around = _Around(
         fixed, groups, {row.id: row.qos_policy_id for row in networks if row.qos_policy_id}, _parents(c)
     )
@@ -57,7 +58,7 @@ def load(c: Connection, gateway_hosts: tuple[str, ...], default_dns: tuple[str, 
             AddressGroup(row.id, tuple(row.addresses)) for row in c.execute(select(t.address_groups))
         ),
         forwardings=tuple(_forwardings(c)),
-        qos_rules=tuple(_pick(QosRule, row) for row in c.execute(select(t.qos_rules))),
+        qos_rules=tuple(_pick(QosRule, row) for row in c.execute(enforced)),
         gateway_hosts=gateway_hosts,
     )
 

@@ -20,6 +20,7 @@ __all__ = [
     "candidates",
     "claim",
     "ensure_provider",
+    "fits",
     "forget_provider",
     "join_aggregate",
     "leave_aggregate",
@@ -38,11 +39,18 @@ class Candidate:
 
 
 def ensure_provider(
-    c: Connection, provider_id: str, name: str, inventories: dict[str, Inventory], traits: set[str]
+    c: Connection,
+    provider_id: str,
+    name: str,
+    inventories: dict[str, Inventory],
+    traits: set[str],
+    parent_id: str | None = None,
 ) -> None:
     """Make the provider and what it has equal to this; writes nothing where it is already."""
     if not store.providers(c, [provider_id]):
-        store.create_provider(c, provider_id, name)
+        store.create_provider(c, provider_id, name, parent_id)
+        for custom in sorted(one for one in traits if one.startswith("CUSTOM_")):
+            store.ensure_trait(c, custom)
     changed = False
     if store.inventories(c, [provider_id]).get(provider_id, {}) != inventories:
         store.set_inventories(c, provider_id, inventories)
@@ -83,6 +91,19 @@ def candidates(
     return found, dict(rejected)
 
 
+def fits(house: House, c: Connection, wanted: dict[str, dict[str, int]]) -> bool:
+    """Say whether every provider has room for what is wanted of it: provider -> resource class -> amount."""
+    if not wanted:
+        return True
+    world, used = worlds.look(house, c), store.used_on(c, wanted)
+    return all(
+        id in world.providers
+        and _fits(world.providers[id].inventories.get(name), amount, used.get(id, {}).get(name, 0))
+        for id, amounts in wanted.items()
+        for name, amount in amounts.items()
+    )
+
+
 def _fits(inventory: Inventory | None, amount: int, used: int) -> bool:
     return inventory is not None and inventory.fits(amount, used)
 
@@ -92,14 +113,15 @@ def claim(
     consumer_id: str,
     project_id: str,
     user_id: str,
-    provider_id: str,
-    resources: dict[str, int],
+    wanted: dict[str, dict[str, int]],
     *,
     kind: str = "INSTANCE",
 ) -> None:
-    """Claim `resources` on the provider for the consumer, in place of what it held; raises Conflict."""
-    wanted = {name: amount for name, amount in resources.items() if amount}
-    store.claim(c, consumer_id, project_id, user_id, {provider_id: wanted} if wanted else {}, kind)
+    """Claim provider -> resource class -> amount for the consumer, in place of what it held; raises Conflict."""
+    held = {
+        id: {name: amount for name, amount in amounts.items() if amount} for id, amounts in wanted.items()
+    }
+    store.claim(c, consumer_id, project_id, user_id, {id: one for id, one in held.items() if one}, kind)
 
 
 def release(c: Connection, consumer_id: str) -> None:

@@ -75,8 +75,8 @@ def test_the_default_policy_is_a_new_networks(cloud):
 
 def test_only_what_the_engine_enforces_is_a_rule_type(cloud):
     listed = cloud.member.get(f"{N}/qos/rule-types").json()["rule_types"]
-    assert [one["type"] for one in listed] == ["bandwidth_limit", "dscp_marking"]
-    assert cloud.admin.get(f"{N}/qos/rule-types/minimum_bandwidth").status_code == 404
+    assert [one["type"] for one in listed] == ["bandwidth_limit", "dscp_marking", "minimum_bandwidth"]
+    assert cloud.admin.get(f"{N}/qos/rule-types/packet_rate_limit").status_code == 404
     shown = cloud.admin.get(f"{N}/qos/rule-types/dscp_marking").json()["rule_type"]
     assert 26 in shown["drivers"][0]["supported_parameters"][0]["parameter_values"]
 

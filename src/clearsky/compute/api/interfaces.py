@@ -89,6 +89,10 @@ def _attach(call: Call, request: PortRequest, named: bool) -> PortInfo:
         store.no_conflict(row, "attach_interface", _STATES)
     plan = network.plan(call.house, call.caller, [request] if named else "auto", [])
     with call.house.db.write() as c:
+        if network.promises(c, [plan.requests[0].port_id]):
+            raise Invalid(
+                f"Port {plan.requests[0].port_id} is promised bandwidth by its QoS policy: only a new server can claim that"
+            )
         row = unlocked(call, store.server(c, call.scope, call.params["server_id"]))
         store.no_conflict(row, "attach_interface", _STATES)
         if not row.host:

@@ -21,9 +21,10 @@ def claim(run: Run, row: Any) -> Outcome:
     try:
         with run.step("ensure_claim"), run.house.db.write() as c:
             host = store.host(c, row.host)
-            new, old = scheduling.resources(wanted["flavor"]), scheduling.resources(row.flavor)
-            placement.claim(c, row.id, row.project_id, row.user_id, host.id, new)
-            placement.claim(c, wanted["token"], row.project_id, row.user_id, host.id, old, kind="MIGRATION")
+            new = scheduling.claims(c, row, host.id, wanted["flavor"])
+            old = {host.id: scheduling.resources(row.flavor)}
+            placement.claim(c, row.id, row.project_id, row.user_id, new)
+            placement.claim(c, wanted["token"], row.project_id, row.user_id, old, kind="MIGRATION")
             values = {"flavor": wanted["flavor"], "task_state": "resize_migrating"}
             values |= {"vcpus": wanted["flavor"]["vcpus"], "ram_mib": wanted["flavor"]["ram_mib"]}
             store.want(c, row, values | {"resize": wanted | {"step": "resize", "old": row.flavor}})
@@ -54,8 +55,8 @@ def arrived(c: Connection, row: Any) -> dict[str, Any]:
     if step in ("confirm", "revert"):
         end(c, row, "confirmed" if step == "confirm" else "reverted")
         if step == "revert":
-            host, wanted = store.host(c, row.host), scheduling.resources(row.flavor)
-            placement.claim(c, row.id, row.project_id, row.user_id, host.id, wanted)
+            wanted = scheduling.claims(c, row, store.host(c, row.host).id)
+            placement.claim(c, row.id, row.project_id, row.user_id, wanted)
         return {"resize": None, "vm_state": settled_state(row)}
     return {}
 

@@ -72,8 +72,7 @@ def _prepare(run: Run, row: Any) -> Any:
     if row.host is None:
         with run.step("ensure_host"), run.house.db.write() as c:
             host = scheduling.choose(run.house, c, row)
-            wanted = scheduling.resources(row.flavor)
-            placement.claim(c, row.id, row.project_id, row.user_id, host.id, wanted)
+            placement.claim(c, row.id, row.project_id, row.user_id, scheduling.claims(c, row, host.id))
             zone = scheduling.zones(c).get(host.name, scheduling.ZONE)
             values = {"host": host.name, "zone": zone, "task_state": "networking"}
             row = store.change(c, row.id, values)
@@ -97,6 +96,9 @@ def _release_detached(run: Run, row: Any) -> Any:
     with run.house.db.write() as c:
         now = store.server(c, None, row.id)
         left = [id for id in now.detaching if id not in row.detaching]
+        if network.promises(c, row.detaching):
+            wanted = scheduling.claims(c, now, store.host(c, now.host).id)
+            placement.claim(c, row.id, row.project_id, row.user_id, wanted)
         row = store.change(c, row.id, {"detaching": left})
         store.end_action(c, row)
     return row

@@ -147,7 +147,7 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         "floating_network_id": network.id,
         "floating_ip_address": own[0].ip_address,
         "floating_port_id": port.id,
-        "qos_policy_id": qos_policies.usable(c, call, body.get("qos_policy_id")),
+        "qos_policy_id": qos_policies.usable(c, call, body.get("qos_policy_id"), "a floating IP"),
         "dns_name": body.get("dns_name", ""),
         "dns_domain": body.get("dns_domain", ""),
     }
@@ -186,7 +186,7 @@ def update_floating_ip(call: Call) -> Reply:
         row = kit.writable(c, FLOATING, call, "update", call.params["id"])
         columns: dict[str, Any] = {"description": body["description"]} if "description" in body else {}
         if "qos_policy_id" in body:
-            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
+            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"], "a floating IP")
         if "port_id" in body or "fixed_ip_address" in body:
             if body.get("port_id"):
                 forwarding.check_unused(c, row)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, update
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import qos_policies, quotas, store
+from clearsky.network import bandwidth, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, rbac, zones
 from clearsky.network.model import FLOATING_IP, METADATA
@@ -115,11 +115,9 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     columns["availability_zone_hints"] = body.get("availability_zone_hints") or []
     columns["vlan_transparent"] = bool(body.get("vlan_transparent"))
     columns["mtu"] = _mtu(call, body, columns["network_type"])
-    columns["qos_policy_id"] = (
-        qos_policies.usable(c, call, body["qos_policy_id"])
-        if "qos_policy_id" in body
-        else qos_policies.default_of(c, project_id)
-    )
+    policy_id = body["qos_policy_id"] if "qos_policy_id" in body else qos_policies.default_of(c, project_id)
+    physical = columns.get("physical_network")
+    columns["qos_policy_id"] = qos_policies.usable(c, call, policy_id, "a tunnelled network", physical)
     _only_default(c, columns, "")
     row = store.create(c, t.networks, columns)
     if kit.truth(body.get("shared")):
@@ -239,7 +237,10 @@ def update_network(call: Call) -> Reply:
         if int(body.get("mtu") or 0):
             columns["mtu"] = _mtu(call, body, row.network_type)
         if "qos_policy_id" in body:
-            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
+            bandwidth.check_network(c, row, body["qos_policy_id"])
+            columns["qos_policy_id"] = qos_policies.usable(
+                c, call, body["qos_policy_id"], "a tunnelled network", row.physical_network
+            )
         _only_default(c, columns, row.id)
         if "external" in columns:
             _set_right(c, row, store.EXTERNAL, wanted=columns.pop("external"))

@@ -11,7 +11,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import addressing, portmaking, qos_policies, store, trunking
+from clearsky.network import addressing, bandwidth, portmaking, qos_policies, store, trunking
 from clearsky.network import tables as t
 from clearsky.network.api import kit
 from clearsky.network.model import DOMAIN, ROUTER_GATEWAY, ROUTER_INTERFACE
@@ -82,8 +82,10 @@ def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
     addresses, groups = store.addresses_with_domains(c, ids), store.groups_of(c, ids)
     more = trunking.details(c, rows)
     admin = call.may("network:admin_attributes")
+    promised = bandwidth.promises(c, rows) if admin else {}
     return [
         _one(row, addresses.get(row.id, []), groups.get(row.id, []), admin)
+        | ({"resource_request": _request(promised.get(row.id))} if admin else {})
         | _dns(row, addresses.get(row.id, []))
         | more[row.id]
         for row in rows
@@ -117,6 +119,14 @@ def _one(row: Any, addresses: list[Any], groups: list[str], admin: bool) -> dict
             "binding:vif_details": {"port_filter": True} if row.host else {},
         }
     return shown
+
+
+def _request(promise: bandwidth.Promise | None) -> dict[str, Any] | None:
+    """Return what a port with promised bandwidth asks of Placement."""
+    if promise is None:
+        return None
+    required = [bandwidth.trait(promise.physical_network), bandwidth.VNIC_TRAIT]
+    return {"required": required, "resources": promise.resources}
 
 
 def _dns(row: Any, addresses: list[Any]) -> dict[str, Any]:
@@ -169,6 +179,7 @@ PORT = kit.Resource(
              "status": _with_status, "device_owner": _owned},
 )  # fmt: skip
 _SHOWN = PORT.shown()
+_TUNNELLED = "a port of a tunnelled network"
 _WORDS = ("name", "description", "device_id", "device_owner", "dns_name", "dns_domain", "data_plane_status")
 
 
@@ -259,7 +270,8 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         kit.only_admins(call, body, "mac_address", "port_security_enabled", "allowed_address_pairs")
     columns = _columns(call, body, body.get("mac_address")) | {"project_id": kit.owner_of(call, body)}
     columns["extra_dhcp_opts"] = _options([], body.get("extra_dhcp_opts") or [])
-    columns["qos_policy_id"] = qos_policies.usable(c, call, body.get("qos_policy_id"))
+    policy_id, physical = body.get("qos_policy_id"), network.physical_network
+    columns["qos_policy_id"] = qos_policies.usable(c, call, policy_id, _TUNNELLED, physical)
     columns.setdefault("allowed_address_pairs", [])
     columns.setdefault("mac_address", portmaking.free_mac(c, network.id))
     for pair in columns["allowed_address_pairs"]:
@@ -306,7 +318,11 @@ def update_port(call: Call) -> Reply:
         if "extra_dhcp_opts" in body:
             columns["extra_dhcp_opts"] = _options(row.extra_dhcp_opts, body["extra_dhcp_opts"] or [])
         if "qos_policy_id" in body:
-            columns["qos_policy_id"] = qos_policies.usable(c, call, body["qos_policy_id"])
+            bandwidth.check_port(c, row, body["qos_policy_id"])
+            physical = store.get(c, t.networks, None, row.network_id).physical_network
+            columns["qos_policy_id"] = qos_policies.usable(
+                c, call, body["qos_policy_id"], _TUNNELLED, physical
+            )
         if body.get("mac_address", "") is None:
             columns["mac_address"] = portmaking.free_mac(c, row.network_id)
         if columns.get("mac_address", row.mac_address) != row.mac_address:

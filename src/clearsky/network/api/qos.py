@@ -10,7 +10,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import qos_policies, quotas, store
+from clearsky.network import bandwidth, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import crud, kit
 
@@ -18,8 +18,9 @@ routes = Routes()
 KINDS: dict[str, tuple[str, ...]] = {
     "bandwidth_limit": ("max_kbps", "max_burst_kbps", "direction"),
     "dscp_marking": ("dscp_mark",),
+    bandwidth.KIND: ("min_kbps", "direction"),
 }
-"""Kinds of rules that the engine enforces, with their parameters."""
+"""Kinds of rules that are enforced, with their parameters: by the engine, and minimum bandwidth by Placement."""
 ALL_KINDS = (
     "bandwidth_limit",
     "dscp_marking",
@@ -108,7 +109,7 @@ _TYPE = Schema({"type": "object", "properties": {"rule_type": {"type": "object"}
 
 @routes.get("/v2.0/qos/rule-types", rule="get_rule_type", response=_TYPES)
 def list_rule_types(call: Call) -> Reply:
-    """List the kinds of rules that the engine enforces; with `all_rules` also those that it does not."""
+    """List the kinds of rules that are enforced; with `all_rules` also those that it does not."""
     asked = {name: kit.truth(call.query.get(name)) for name in ("all_supported", "all_rules")}
     if all(asked.values()):
         raise Invalid("all_supported and all_rules cannot be asked for together.", kind="InvalidInput")

@@ -11,7 +11,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import store
+from clearsky.network import bandwidth, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
 from clearsky.network.api.qos import DSCP_MARKS, KINDS, POLICY, show_rule
@@ -21,6 +21,7 @@ _RATE = {"type": ["integer", "string"], "minimum": 0, "maximum": 2**31 - 1, "pat
 _FIELDS: dict[str, Any] = {
     "max_kbps": _RATE,
     "max_burst_kbps": _RATE,
+    "min_kbps": _RATE,
     "direction": {"enum": ["ingress", "egress"]},
     "dscp_mark": {"type": ["integer", "string"], "minimum": 0, "maximum": 63, "pattern": "^[0-9]{1,2}$"},
 }
@@ -28,11 +29,13 @@ _FIELDS: dict[str, Any] = {
 
 def _columns(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     columns = {name: body[name] for name in KINDS[kind] if name in body}
-    for name in ("max_kbps", "max_burst_kbps", "dscp_mark"):
+    for name in ("max_kbps", "max_burst_kbps", "min_kbps", "dscp_mark"):
         if name in columns:
             columns[name] = int(columns[name])
     if columns.get("max_kbps") == 0:
         raise Invalid("max_kbps = 0: that stops everything; give at least 1", kind="InvalidInput")
+    if columns.get("min_kbps") == 0:
+        raise Invalid("min_kbps = 0: that promises nothing; give at least 1", kind="InvalidInput")
     if "dscp_mark" in columns and columns["dscp_mark"] not in DSCP_MARKS:
         raise Invalid(
             f"dscp_mark = {columns['dscp_mark']}: one of {', '.join(map(str, DSCP_MARKS))}",
@@ -49,7 +52,11 @@ def _get(c: Connection, kind: str, id: str, policy_id: str | None) -> Any:
     return row
 
 
-def _touch(c: Connection, call: Call, policy_id: str) -> None:
+def _touch(c: Connection, call: Call, kind: str, policy_id: str) -> None:
+    """Let those who use the policy follow its changed rules; raises Conflict where they cannot."""
+    if kind == bandwidth.KIND:
+        bandwidth.check_users(c, policy_id)
+        bandwidth.check_rules(c, policy_id)
     store.change(c, t.qos_policies, policy_id, {})
     store.sync(c, call.request_id)
 
@@ -90,7 +97,7 @@ def _register(kind: str) -> None:
             _unique(c, policy.id, kind, str(columns["direction"]), "")
             values = columns | {"id": str(uuid.uuid4()), "policy_id": policy.id, "kind": kind}
             row = c.execute(insert(t.qos_rules).values(**values).returning(t.qos_rules)).one()
-            _touch(c, call, policy.id)
+            _touch(c, call, kind, policy.id)
         return Reply({name: show_rule(row)})
 
     def index(call: Call) -> Reply:
@@ -122,7 +129,7 @@ def _register(kind: str) -> None:
                     _unique(c, row.policy_id, kind, str(columns.get("direction", row.direction)), row.id)
                     statement = update(t.qos_rules).where(t.qos_rules.c.id == row.id).values(**columns)
                     row = c.execute(statement.returning(t.qos_rules)).one()
-                    _touch(c, call, row.policy_id)
+                    _touch(c, call, kind, row.policy_id)
             return Reply({key: show_rule(row)})
 
         return change
@@ -133,7 +140,7 @@ def _register(kind: str) -> None:
             row = _get(c, kind, call.params["id"], call.params.get("policy_id"))
             kit.writable(c, POLICY, call, "update", row.policy_id)
             c.execute(delete(t.qos_rules).where(t.qos_rules.c.id == row.id))
-            _touch(c, call, row.policy_id)
+            _touch(c, call, kind, row.policy_id)
         return Reply()
 
     path = f"/v2.0/qos/policies/{{policy_id}}/{name}s"

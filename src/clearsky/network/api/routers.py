@@ -107,7 +107,7 @@ def _set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | Non
     wanted = info.get("external_fixed_ips") or None
     changes: dict[str, Any] = {"enable_snat": kit.truth(info.get("enable_snat", True))}
     if "qos_policy_id" in info:
-        changes["qos_policy_id"] = qos_policies.usable(c, call, info["qos_policy_id"])
+        changes["qos_policy_id"] = qos_policies.usable(c, call, info["qos_policy_id"], "a gateway")
     if network.id != row.external_network_id or wanted:
         clear_gateway(c, row, keep_floating=network.id == row.external_network_id)
         values = {"project_id": "", "device_id": row.id, "device_owner": ROUTER_GATEWAY}

@@ -10,7 +10,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import quotas, store, trunking
+from clearsky.network import bandwidth, quotas, store, trunking
 from clearsky.network import tables as t
 from clearsky.network.api import crud, kit
 from clearsky.network.model import SUB_PORT
@@ -102,6 +102,11 @@ def _add(c: Connection, call: Call, row: Any, parent: Any, children: list[dict[s
         if port.device_id or port.host:
             raise Conflict(
                 f"Port {port.id} is in use: by {port.device_owner} {port.device_id}.", kind="PortInUse"
+            )
+        if bandwidth.promises(c, [port]):
+            raise Conflict(
+                f"Port {port.id} is promised bandwidth by its QoS policy, which no server can claim for a sub-port.",
+                kind="QosRuleNotSupported",
             )
         values = {
             "port_id": port.id,
