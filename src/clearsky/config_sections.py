@@ -120,8 +120,10 @@ class Image:
     """Where imports keep data until it has been looked at; empty: `staging` in the state directory."""
     upload_idle_s: float = 120.0
     """An upload whose process has not been heard of for so long is given up."""
-    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image")
+    import_methods: tuple[str, ...] = ("glance-direct", "web-download", "copy-image", "glance-download")
     """copy-image is offered where there are several stores."""
+    glance_download_properties: tuple[str, ...] = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
+    """Beginnings of the names of custom properties that glance-download brings along."""
     import_timeout_s: float = 6 * 3600.0
     """An import that takes longer fails."""
     task_lifetime_s: float = 48 * 3600.0

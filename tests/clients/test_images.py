@@ -342,3 +342,18 @@ def test_the_cache_of_hosts(cloud, image):
     assert image not in _cached(cloud)
     assert "cache_list" in cloud.fails("cached", "image", "list", user="trial")
     assert "Failed to queue" in cloud.fails("cached", "image", "queue", image, user="trial")
+
+
+def test_an_image_of_another_region_is_fetched_from_there(cloud, image):
+    """The region is this cloud's own: what is asked is the real service all the same."""
+    cloud.run("image", "set", "--property", "hw_disk_bus=scsi", image, user="trial")
+    made = _queued(cloud, "from-afar")
+    words = ["image", "import", "--method", "glance-download", "--remote-image", image, made]
+    words += ["--remote-service-interface", "public"]  # without it the client sends nothing of where from
+    assert "--remote-region" in cloud.fails(*words, user="trial")
+    cloud.run(*words, "--remote-region", "RegionOne", user="trial")
+    shown = _imported(cloud, made)
+    assert (shown["status"], shown["size"]) == ("active", len(DATA))
+    assert shown["properties"]["os_hash_value"] == hashlib.sha512(DATA).hexdigest()
+    assert shown["properties"]["hw_disk_bus"] == "scsi"
+    cloud.run("image", "delete", made, user="trial")

@@ -212,8 +212,7 @@ class App:
     ) -> Route:
         """Authenticate, negotiate, choose the route, authorize and validate."""
         public = all(route.rule == PUBLIC for route in candidates)
-        token = call.headers.get("x-auth-token", "") or _bearer(call.headers)
-        if token:
+        if token := call.token:
             try:
                 call.optional_caller = self.authenticate(self.house, token)
             except Unauthorized:
@@ -323,12 +322,6 @@ def _check_kind(route: Route, headers: Headers) -> None:
         raise UnsupportedMediaType(
             f"Content-Type: {kind:.80} is not taken here; taken: {wanted}.", headers=told
         )
-
-
-def _bearer(headers: Headers) -> str:
-    """Return the token of a client that speaks OAuth 2.0 (RFC 6750)."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _parse(raw: bytes, headers: Headers) -> Any:

@@ -50,6 +50,12 @@ class Call:
         return self.optional_caller
 
     @property
+    def token(self) -> str:
+        """The token that came with the request, also as OAuth 2.0 sends it (RFC 6750); empty: none."""
+        scheme, _, value = self.headers.get("authorization", "").partition(" ")
+        return self.headers.get("x-auth-token", "") or (value.strip() if scheme.lower() == "bearer" else "")
+
+    @property
     def scope(self) -> str | None:
         """The project that the store's queries are limited to; None for administrators: every project."""
         return self.caller.scope

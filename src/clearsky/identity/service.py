@@ -18,7 +18,7 @@ from clearsky.identity import passwords, store
 from clearsky.identity import tables as t
 from clearsky.identity.keys import Keys
 from clearsky.identity.standing import Standing, stand
-from clearsky.identity.store import assignment, identity, limit, resource
+from clearsky.identity.store import assignment, catalog, identity, limit, resource
 from clearsky.identity.tokens import REFUSED, open_token
 
 CACHE_SIZE = 10_000
@@ -155,6 +155,16 @@ def project_limits(house: House, project_id: str, service_type: str, names: Iter
     """
     with house.db.read() as c:
         return limit.of_project(c, project_id, service_type, house.config.cloud.region, names)
+
+
+def endpoint(house: House, project_id: str, service_type: str, region: str, interface: str) -> str | None:
+    """Return the URL of a service in a region, as the project's catalog has it; None where it has none."""
+    with house.db.read() as c:
+        found = catalog.enabled(c, project_id)
+    links = (link for one in found if one["type"] == service_type for link in one["endpoints"])
+    return next(
+        (link["url"] for link in links if (link["region"], link["interface"]) == (region, interface)), None
+    )
 
 
 def bootstrap(house: House, *, admin_password: str, region: str, endpoint: str) -> None:

@@ -147,7 +147,7 @@ def open_url(url: str, rules: Image, limit_bytes: int, deadline_at: float) -> Do
             url = urljoin(url, response.headers["Location"])
             continue
         try:
-            return _accept(url, connection, response, limit_bytes)
+            return accept(url, connection, response, limit_bytes)
         except BaseException:
             connection.close()
             raise
@@ -178,12 +178,13 @@ def _ask(
     raise Unavailable(f"{host} port {port} does not answer: {failure}")
 
 
-def _accept(
+def accept(
     url: str,
     connection: http.client.HTTPConnection,
     response: http.client.HTTPResponse,
     limit_bytes: int,
 ) -> Download:
+    """Return an answer that is what was asked for; raises NotFetched, TooLarge, Unavailable."""
     if response.status >= 500 or response.status == 429:
         raise Unavailable(f"{url:.200} answered {response.status} {response.reason:.80}")
     if response.status != 200:

@@ -24,11 +24,13 @@ class Web:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.asked: list[str] = []
+        self.tokens: list[str] = []
         web = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.asked.append(self.path)
+                web.tokens.append(self.headers.get("X-Auth-Token", ""))
                 page = web.pages.get(self.path, Page(b"no such page", 404))
                 cut = page.cut_after if page.times > 0 else None
                 page.times -= 1

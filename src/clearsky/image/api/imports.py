@@ -11,15 +11,21 @@ from sqlalchemy import Connection
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
-from clearsky.image import download, quotas, service, store
+from clearsky.image import download, other_service, quotas, service, store
 from clearsky.image.schema import imports as shapes
 from clearsky.image.schema import stores as store_shapes
 from clearsky.image.store import tasks
 from clearsky.work.queue import enqueue
 
 routes = Routes()
-_BEFORE = {"glance-direct": "uploading", "web-download": "queued", "copy-image": "active"}
+_BEFORE = {
+    "glance-direct": "uploading",
+    "web-download": "queued",
+    "copy-image": "active",
+    "glance-download": "queued",
+}
 """Import method -> the status that it starts from."""
+_OTHER_SERVICE = ("glance_image_id", "glance_region", "glance_service_interface")
 
 
 def methods(call: Call) -> list[str]:
@@ -44,13 +50,7 @@ def import_image(call: Call) -> Reply:
     method = call.body["method"]["name"]
     if method not in methods(call):
         raise Invalid(f"Unknown import method name {method!r}; there are: {', '.join(methods(call))}")
-    uri = call.body["method"].get("uri")
-    if method == "web-download":
-        if not uri:
-            raise Invalid("The import method web-download needs the member 'uri'")
-        download.check(uri, call.house.config.image)
-    elif uri is not None:
-        raise Invalid(f"'uri' does not belong to the import method {method}")
+    source = _web(call, method) | _other_service(call, method)
     wanted = _stores(call)
     with call.house.db.read() as c:
         owner = store.get(c, call.scope, call.params["image_id"]).owner
@@ -63,12 +63,46 @@ def import_image(call: Call) -> Reply:
         quotas.enforce(c, owner, allowed, _more(row, method, len(stores)))
         plan = {
             "method": method,
-            "uri": uri,
             "stores": stores,
             "all_must_succeed": call.body.get("all_stores_must_succeed", True),
-        }
+        } | source
         begin(call, c, row, plan, "api_image_import", {"import_req": call.body})
     return Reply()
+
+
+def _web(call: Call, method: str) -> dict[str, Any]:
+    uri = call.body["method"].get("uri")
+    if method == "web-download":
+        if not uri:
+            raise Invalid("The import method web-download needs the member 'uri'")
+        download.check(uri, call.house.config.image)
+    elif uri is not None:
+        raise Invalid(f"'uri' does not belong to the import method {method}")
+    return {"uri": uri}
+
+
+def _other_service(call: Call, method: str) -> dict[str, Any]:
+    """Return what glance-download needs: which image of which region, and who asks."""
+    given = {name: call.body["method"][name] for name in _OTHER_SERVICE if name in call.body["method"]}
+    if method != "glance-download":
+        if given:
+            raise Invalid(f"{', '.join(given)}: does not belong to the import method {method}")
+        return {}
+    for name in _OTHER_SERVICE[:2]:
+        if name not in given:
+            raise Invalid(f"The import method glance-download needs the member {name!r}")
+    try:
+        image_id = str(uuid.UUID(given["glance_image_id"]))
+    except ValueError as error:
+        raise Invalid(
+            f"glance_image_id {given['glance_image_id']!r:.80}: this image id does not look like a UUID"
+        ) from error
+    return {
+        "image_id": image_id,
+        "region": given["glance_region"],
+        "interface": given.get("glance_service_interface", "public"),
+        "token": other_service.seal(call.house, call.token),
+    }
 
 
 def _stores(call: Call) -> list[str] | None:
@@ -104,7 +138,7 @@ def _may_begin(c: Connection, row: Any, method: str) -> None:
             f"Image {row.id} is {row.status}{busy}: {method} starts from an image that is {_BEFORE[method]}"
         )
     for name in ("container_format", "disk_format"):
-        if not getattr(row, name):
+        if not getattr(row, name) and method != "glance-download":
             raise Invalid(f"'{name}' needs to be set before import")
     if method == "glance-direct" and row.size is None:
         raise Conflict(f"The data of image {row.id} is still being staged")
@@ -114,7 +148,7 @@ def _more(row: Any, method: str, stores: int) -> dict[str, int]:
     """Return what an import adds to the project's usage, as far as it is known before."""
     more = dict.fromkeys(quotas.NAMES, 0)
     more[quotas.SIZE_TOTAL] = stores * -(-(row.size or 0) // (1 << 20))
-    if method == "web-download":
+    if method in ("web-download", "glance-download"):
         more[quotas.COUNT_UPLOADING] = 1
     return more
 

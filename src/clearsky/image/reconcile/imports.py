@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from clearsky.errors import ClearskyError, Conflict, Unavailable
-from clearsky.image import convert, download, inspect, service, signature, store
+from clearsky.image import convert, download, inspect, other_service, service, signature, store
 from clearsky.image.driver.interface import CHUNK_BYTES, StorageFull
 from clearsky.image.driver.load import STAGING
 from clearsky.image.intake import Facts, Intake
@@ -52,6 +52,16 @@ class _Import:
     @property
     def limit_bytes(self) -> int:
         return self.run.house.config.image.size_limit_gib << 30
+
+    @property
+    def adopted(self) -> dict[str, Any]:
+        """What another image service says of the image that is fetched from it; empty where it comes otherwise."""
+        adopted: dict[str, Any] = self.plan.get("adopted", {})
+        return adopted
+
+    def format_of(self, name: str) -> str:
+        """Return disk_format or container_format as it will be."""
+        return str(self.adopted.get(name) or getattr(self.image, name))
 
     def writer(self, part: str) -> str:
         return f"{self.task.id}/{part}"
@@ -142,7 +152,17 @@ def _source(one: _Import) -> Any:
             found = locations.staged(c, one.image.id)
     if found is None and one.plan["method"] == "web-download":
         with one.run.step("ensure_staged", one.plan["uri"][:200]):
-            found = _download(one)
+            rules = house.config.image
+            found = _download(
+                one, download.open_url(one.plan["uri"], rules, one.limit_bytes, one.task.deadline_at)
+            )
+    if found is None and one.plan["method"] == "glance-download":
+        with one.run.step(
+            "ensure_staged", f"image {one.plan['image_id']} of region {one.plan['region']}"[:200]
+        ):
+            source = other_service.Source(house, one.task.owner, one.plan, one.task.deadline_at)
+            _adopt(one, source.describe())
+            found = _download(one, source.open_data(one.limit_bytes))
     if found is None:
         raise _Failed(f"The data of image {one.image.id} that is to be imported is not there any more")
     return found
@@ -157,9 +177,15 @@ def _begin(one: _Import, where: str, part: str) -> str:
         return locations.begin(c, one.image.id, where, one.writer(part))
 
 
-def _download(one: _Import) -> Any:
+def _adopt(one: _Import, adopted: dict[str, Any]) -> None:
+    """Write down what the image will be, so that a later run knows it."""
+    with one.run.house.db.write() as c:
+        tasks.change(c, one.task.id, plan=one.plan | {"adopted": adopted})
+        one.task = tasks.get(c, None, one.task.id)
+
+
+def _download(one: _Import, found: download.Download) -> Any:
     house = one.run.house
-    found = download.open_url(one.plan["uri"], house.config.image, one.limit_bytes, one.task.deadline_at)
     try:
         name = _begin(one, STAGING, _STAGED)
         intake = Intake(
@@ -196,10 +222,10 @@ def _look(one: _Import, source: Any) -> inspect.Format | None:
     """Inspect staged data; None where a container hides it."""
     reader = service.stores(one.run.house)[source.store].open(source.name)
     try:
-        declared = one.image.disk_format
+        declared = one.format_of("disk_format")
         if source.writer == one.writer(_CONVERTED):
             declared = one.run.house.config.image.convert_to
-        return inspect.check(declared, one.image.container_format, reader, one.limit_bytes)
+        return inspect.check(declared, one.format_of("container_format"), reader, one.limit_bytes)
     finally:
         reader.close()
 
@@ -310,7 +336,10 @@ def _count(one: _Import, source: Any, target: str, name: str, facts: Facts) -> N
         row = tasks.locked_image(c, one.image.id)
         if row is None or row.status not in _ALIVE:
             raise _Failed(f"Image {one.image.id} was deleted during its import")
-        if row.os_hash_value and row.os_hash_value != facts.os_hash_value:
+        right = {row.os_hash_value}
+        if source.writer == one.writer(_STAGED):
+            right.add(one.adopted.get("os_hash_value"))
+        if right - {None, facts.os_hash_value}:
             raise _Failed(f"The data in store {source.store} is not what it was: its SHA-512 differs")
         if not locations.complete(c, name, facts.size):
             raise _Failed(f"Image {one.image.id} was deleted during its import")
@@ -321,6 +350,9 @@ def _count(one: _Import, source: Any, target: str, name: str, facts: Facts) -> N
             "checksum": facts.checksum,
             "os_hash_value": facts.os_hash_value,
         }
+        if one.adopted:
+            values |= {name: one.adopted[name] for name in ("disk_format", "container_format")}
+            values["properties"] = row.properties | one.adopted["properties"]
         if not one.copying:
             values["virtual_size"] = found.virtual_size if found else None
             if found and source.writer == one.writer(_CONVERTED):
@@ -367,6 +399,7 @@ def _end(c: Connection, one: _Import, status: str, message: str) -> None:
         one.task.id,
         status=status,
         message=message[:2000],
+        plan={name: value for name, value in one.plan.items() if name != "token"},
         result=result,
         expires_at=time.time() + lifetime_s,
     )

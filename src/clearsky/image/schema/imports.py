@@ -13,7 +13,13 @@ IMPORT = Schema(
         "properties": {
             "method": {
                 "type": "object",
-                "properties": {"name": _NAME, "uri": {"type": "string", "maxLength": 4096}},
+                "properties": {
+                    "name": _NAME,
+                    "uri": {"type": "string", "maxLength": 4096},
+                    "glance_image_id": {"type": "string", "maxLength": 64},
+                    "glance_region": _NAME,
+                    "glance_service_interface": _NAME,
+                },
                 "required": ["name"],
             },
             "stores": {"type": "array", "items": _NAME, "minItems": 1, "maxItems": 100},
