@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from clearsky.errors import Conflict, NotFound
 from clearsky.network import tables as t
-from clearsky.network.model import ROUTER_INTERFACE
+from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
 
 
 def of(c: Connection, floating_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
@@ -53,7 +53,10 @@ def router_to(c: Connection, row: Any, subnet_id: str) -> str:
     inside = select(p.device_id).where(
         p.device_owner == ROUTER_INTERFACE, p.id.in_(select(a.port_id).where(a.subnet_id == subnet_id))
     )
-    query = select(r.id).where(r.id.in_(inside), r.external_network_id == row.floating_network_id)
+    gateways = select(p.device_id).where(
+        p.device_owner == ROUTER_GATEWAY, p.network_id == row.floating_network_id
+    )
+    query = select(r.id).where(r.id.in_(inside), r.id.in_(gateways))
     found = c.execute(query).scalar()
     if found is None:
         raise NotFound(

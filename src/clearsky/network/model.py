@@ -75,6 +75,8 @@ class Router:
     gateway_port_id: str | None
     routes: tuple[tuple[str, str], ...]
     qos_policy_id: str | None = None
+    ecmp: bool = False
+    """Spread what leaves over the default routes of all gateways, not only of the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class FloatingIp:
     router_id: str
     port_id: str | None
     qos_policy_id: str | None = None
+    floating_network_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

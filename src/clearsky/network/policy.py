@@ -14,6 +14,9 @@ _NAMES = ("network", "subnet", "subnetpool", "address_scope", "address_group", "
 RULES = (
     *(Rule(f"get_{name}", _READER) for name in _NAMES),
     *(Rule(f"{verb}_{name}", _MEMBER) for name in _NAMES for verb in ("create", "update", "delete")),
+    *(Rule(f"{verb}_external_gateways", _MEMBER) for verb in ("add", "update", "remove")),
+    Rule("update_router:external_gateway_info:enable_snat", ADMIN),
+    Rule("update_router:external_gateway_info:external_fixed_ips", ADMIN),
     Rule("add_router_interface", _MEMBER),
     Rule("remove_router_interface", _MEMBER),
     Rule("get_extension", ANY_TOKEN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, Text, UniqueConstraint, false
 
 from clearsky.db.types import Json, Timestamp, metadata
 
@@ -163,6 +163,7 @@ routers = Table(
     Column("external_network_id", String(36)),
     Column("enable_snat", Boolean, nullable=False, default=True),
     Column("gateway_port_id", String(36)),
+    Column("ecmp", Boolean, nullable=False, default=False, server_default=false()),
     Column("routes", Json, nullable=False, default=list),
     Column("availability_zone_hints", Json, nullable=False, default=list),
     Column("qos_policy_id", String(36), index=True),

@@ -158,4 +158,5 @@ def _router(row: Any) -> Router:
         gateway_port_id=row.gateway_port_id,
         routes=tuple((item["destination"], item["nexthop"]) for item in row.routes),
         qos_policy_id=row.qos_policy_id,
+        ecmp=row.ecmp,
     )

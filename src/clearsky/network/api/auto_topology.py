@@ -11,7 +11,7 @@ from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.db.engine import lock
 from clearsky.errors import Conflict, NotFound
-from clearsky.network import pools, store
+from clearsky.network import gateways, pools, store
 from clearsky.network import tables as t
 from clearsky.network.api import networks, router_interfaces, routers, subnets
 from clearsky.network.model import METADATA, ROUTER_INTERFACE
@@ -116,7 +116,7 @@ def delete_topology(call: Call) -> Reply:
                 )
             store.remove_port(c, port.id)
         if router is not None:
-            routers.clear_gateway(c, router)
+            gateways.clear(c, router)
             store.remove(c, t.routers, router.id)
         for subnet in store.subnets_on(c, [found.network_id]):
             store.remove(c, t.subnets, subnet.id)

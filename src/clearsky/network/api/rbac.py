@@ -13,6 +13,7 @@ from clearsky.errors import Conflict, Forbidden, Invalid, NotFound
 from clearsky.network import qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit
+from clearsky.network.model import ROUTER_GATEWAY
 
 routes = Routes()
 TYPES = {
@@ -219,9 +220,10 @@ def _network_users(id: str, foreign: Foreign) -> list[Any]:
 
 
 def _external_users(id: str, foreign: Foreign) -> list[Any]:
-    r, f = t.routers.c, t.floating_ips.c
+    r, f, p = t.routers.c, t.floating_ips.c, t.ports.c
+    gateways = select(p.device_id).where(p.network_id == id, p.device_owner == ROUTER_GATEWAY)
     return [
-        select(r.id).where(r.external_network_id == id, foreign(r.project_id)),
+        select(r.id).where(r.id.in_(gateways), foreign(r.project_id)),
         select(f.id).where(f.floating_network_id == id, foreign(f.project_id)),
     ]
 

@@ -15,7 +15,7 @@ from clearsky.network import extra_routes, portmaking, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, routers
 from clearsky.network.api.routers import ROUTER
-from clearsky.network.model import ROUTER_INTERFACE
+from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
 
 routes = Routes()
 _INTERFACE_BODY = Schema(
@@ -46,9 +46,12 @@ def _reply(row: Any, port: Any, subnet_ids: list[str]) -> Reply:
 
 
 def _connected(c: Connection, router_id: str) -> list[Any]:
-    ports = [port.id for port in store.interfaces(c, router_id) if port.device_owner == ROUTER_INTERFACE]
-    ids = [a.subnet_id for found in store.addresses_of(c, ports).values() for a in found]
-    return list(store.many(c, t.subnets, ids).values())
+    """Return the subnets that a router reaches at once: those inside, and all of the external networks."""
+    ports = store.interfaces(c, router_id)
+    inside = [port.id for port in ports if port.device_owner == ROUTER_INTERFACE]
+    ids = [a.subnet_id for found in store.addresses_of(c, inside).values() for a in found]
+    outside = {port.network_id for port in ports if port.device_owner == ROUTER_GATEWAY}
+    return [*store.many(c, t.subnets, ids).values(), *store.subnets_on(c, outside)]
 
 
 def _no_overlap(c: Connection, row: Any, subnets: list[Any]) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
-from clearsky.errors import Conflict, Invalid
-from clearsky.network import extra_routes, portmaking, qos_policies, quotas, store
+from clearsky.errors import Conflict
+from clearsky.network import extra_routes, gateways, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, zones
-from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE
+from clearsky.network.model import ROUTER_INTERFACE
 
 routes = Routes()
-_GATEWAY = {
+GATEWAY = {
     "type": ["object", "null"],
     "properties": {
         "network_id": kit.OPTIONAL_UUID,
@@ -33,44 +33,65 @@ _GATEWAY = {
     },
     "additionalProperties": False,
 }
+_ECMP = {
+    "type": ["boolean", "string", "integer", "null"],
+    "enum": [True, False, "true", "false", "True", "False", 0, 1, None],
+}
 _CREATE = {
     "admin_state_up": kit.FLAG,
-    "external_gateway_info": _GATEWAY,
+    "external_gateway_info": GATEWAY,
     "availability_zone_hints": zones.HINTS,
+    "enable_default_route_ecmp": _ECMP,
 }
 _UPDATE = {
     "admin_state_up": kit.FLAG,
-    "external_gateway_info": _GATEWAY,
+    "external_gateway_info": GATEWAY,
+    "enable_default_route_ecmp": _ECMP,
     "routes": kit.ROUTES | {"type": ["array", "null"]},
 }
 
 
 def view(c: Connection, rows: list[Any], call: Call) -> list[dict[str, Any]]:
-    addresses = store.addresses_of(c, [row.gateway_port_id for row in rows if row.gateway_port_id])
-    return [_one(row, addresses.get(row.gateway_port_id or "", [])) for row in rows]
+    ports = gateways.of(c, rows)
+    ids = [port.id for found in ports.values() for port in found]
+    addresses = store.addresses_of(c, ids) if ids else {}
+    return [_one(row, [_gateway(row, port, addresses[port.id]) for port in ports[row.id]]) for row in rows]
 
 
-def _one(row: Any, addresses: list[Any]) -> dict[str, Any]:
-    gateway = None
-    if row.external_network_id:
-        gateway = {
-            "network_id": row.external_network_id,
-            "enable_snat": row.enable_snat,
-            "qos_policy_id": row.qos_policy_id,
-            "external_fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in addresses],
-        }
+def _gateway(row: Any, port: Any, addresses: list[Any]) -> dict[str, Any]:
+    first = port.id == row.gateway_port_id
+    return {
+        "network_id": port.network_id,
+        "enable_snat": row.enable_snat,
+        "qos_policy_id": row.qos_policy_id if first else None,
+        "external_fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in addresses],
+    }
+
+
+def _one(row: Any, shown: list[dict[str, Any]]) -> dict[str, Any]:
     return kit.standard(row) | {
         "admin_state_up": row.admin_state_up,
         "status": "ACTIVE",
-        "external_gateway_info": gateway,
+        "external_gateway_info": shown[0] if shown else None,
+        "external_gateways": shown,
         "enable_snat": row.enable_snat,
+        "enable_default_route_ecmp": row.ecmp,
         "routes": row.routes,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": [zones.ZONE],
     }
 
 
-ROUTER = kit.Resource("router", "routers", t.routers, view, _CREATE, _UPDATE, derived=("status",))
+ROUTER = kit.Resource(
+    "router",
+    "routers",
+    t.routers,
+    view,
+    _CREATE,
+    _UPDATE,
+    aliases={"enable_default_route_ecmp": "ecmp"},
+    derived=("status",),
+)
 _SHOWN = ROUTER.shown()
 
 
@@ -84,63 +105,47 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
         "project_id": project_id,
         "admin_state_up": kit.truth(body.get("admin_state_up", True)),
         "availability_zone_hints": body.get("availability_zone_hints") or [],
+        "ecmp": kit.truth(body.get("enable_default_route_ecmp")),
     }
     row = store.create(c, t.routers, columns)
     if body.get("external_gateway_info"):
-        row = _set_gateway(call, c, row, body["external_gateway_info"])
+        row = set_gateway(call, c, row, body["external_gateway_info"])
     return row
 
 
-def _set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | None) -> Any:
-    """Plug the router into an external network, change that, or unplug it."""
-    network_id = (info or {}).get("network_id")
-    if not network_id and info and row.external_network_id:
-        network_id = row.external_network_id
+def check_rights(call: Call, info: dict[str, Any] | None) -> None:
+    """Raise Forbidden where a gateway's description says what is for administrators."""
+    for name in ("enable_snat", "external_fixed_ips"):
+        if info and name in info:
+            call.authorize(f"update_router:external_gateway_info:{name}")
+
+
+def set_gateway(call: Call, c: Connection, row: Any, info: dict[str, Any] | None) -> Any:
+    """Plug the router's first gateway into an external network, change it, or unplug it."""
+    check_rights(call, info)
+    first = next(iter(gateways.of(c, [row])[row.id]), None)
+    network_id = (info or {}).get("network_id") or (row.external_network_id if info else None)
     if not network_id:
-        return clear_gateway(c, row)
+        return gateways.unplug(c, row, first) if first else row
     assert info is not None
     network = store.get(c, t.networks, call.scope, network_id)
-    if not network.external:
-        raise Invalid(
-            f"Bad router request: Network {network.id} is not an external network.", kind="BadRequest"
-        )
     wanted = info.get("external_fixed_ips") or None
+    before = row
+    if network.id != row.external_network_id or wanted:
+        if first is not None:
+            row = gateways.unplug(c, row, first, network_stays=network.id == first.network_id)
+        row = gateways.put_first(c, row, gateways.plug(c, call.house, row, network, wanted))
+    if network.id == before.external_network_id:
+        info = {"qos_policy_id": before.qos_policy_id} | info
+    return describe_first(call, c, row, info)
+
+
+def describe_first(call: Call, c: Connection, row: Any, info: dict[str, Any]) -> Any:
+    """Give the first gateway what its description says beside its place."""
     changes: dict[str, Any] = {"enable_snat": kit.truth(info.get("enable_snat", True))}
     if "qos_policy_id" in info:
         changes["qos_policy_id"] = qos_policies.usable(c, call, info["qos_policy_id"], "a gateway")
-    if network.id != row.external_network_id or wanted:
-        clear_gateway(c, row, keep_floating=network.id == row.external_network_id)
-        values = {"project_id": "", "device_id": row.id, "device_owner": ROUTER_GATEWAY}
-        port = portmaking.create(c, call.house, network, values, fixed_ips=wanted)
-        if not store.addresses_of(c, [port.id]):
-            raise Invalid(
-                f"Bad router request: network {network.id} has no subnet to take an address from.",
-                kind="BadRequest",
-            )
-        changes |= {"external_network_id": network.id, "gateway_port_id": port.id}
     return store.change(c, t.routers, row.id, changes)
-
-
-_NO_GATEWAY = {
-    "external_network_id": None,
-    "gateway_port_id": None,
-    "enable_snat": True,
-    "qos_policy_id": None,
-}
-
-
-def clear_gateway(c: Connection, row: Any, *, keep_floating: bool = False) -> Any:
-    if not row.gateway_port_id:
-        return row
-    f = t.floating_ips.c
-    used = c.execute(select(f.floating_ip_address).where(f.router_id == row.id)).scalars().all()
-    if used and not keep_floating:
-        raise Conflict(
-            f"Gateway cannot be updated for router {row.id}, since a gateway to external network {row.external_network_id} is required by one or more floating IPs: {', '.join(used[:10])}.",
-            kind="RouterExternalGatewayInUseByFloatingIp",
-        )
-    store.remove_port(c, row.gateway_port_id)
-    return store.change(c, t.routers, row.id, _NO_GATEWAY)
 
 
 @routes.post("/v2.0/routers", rule="create_router", status=201, request=ROUTER.creation(), response=_SHOWN)
@@ -170,8 +175,10 @@ def update_router(call: Call) -> Reply:
         columns: dict[str, Any] = {name: body[name] for name in ("name", "description") if name in body}
         if "admin_state_up" in body:
             columns["admin_state_up"] = kit.truth(body["admin_state_up"])
+        if body.get("enable_default_route_ecmp") is not None:
+            columns["ecmp"] = kit.truth(body["enable_default_route_ecmp"])
         if "external_gateway_info" in body:
-            row = _set_gateway(call, c, row, body["external_gateway_info"])
+            row = set_gateway(call, c, row, body["external_gateway_info"])
         if "routes" in body:
             columns["routes"] = body["routes"] or []
             extra_routes.check(c, row, columns["routes"])
@@ -193,7 +200,7 @@ def delete_router(call: Call) -> Reply:
                 f"Router {row.id} still has ports: {named}. Remove these interfaces first.",
                 kind="RouterInUse",
             )
-        clear_gateway(c, row)
+        gateways.clear(c, row)
         store.remove(c, t.routers, row.id)
         store.sync(c, call.request_id)
     return Reply()

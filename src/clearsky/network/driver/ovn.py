@@ -283,6 +283,7 @@ class Difference:
 _REFERS = {
     "Logical_Switch_Port": ("dhcpv4_options", "dhcpv6_options"),
     "Logical_Router": ("load_balancer",),
+    "NAT": ("gateway_port",),
 }
 """Columns of references that are to be empty where none is wanted."""
 _HOLDS = {

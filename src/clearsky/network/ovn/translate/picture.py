@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clearsky.network.model import METADATA, FloatingIp, Forwarding, Port, Topology
+from clearsky.network.model import METADATA, ROUTER_GATEWAY, FloatingIp, Forwarding, Port, Router, Topology
 from clearsky.network.ovn.rows import KEY, Row
 
 
@@ -31,6 +31,18 @@ class Picture:
                 self.metadata_ip |= {fixed.subnet_id: fixed.ip_address for fixed in port.fixed_ips}
         for floating in topology.floating_ips:
             self.floating[floating.router_id].append(floating)
+
+    def gateways(self, router: Router) -> list[Port]:
+        """Return a router's gateway ports, the first one first."""
+        found = [port for port in self.by_device[router.id] if port.device_owner == ROUTER_GATEWAY]
+        first = router.gateway_port_id
+        return sorted(found, key=lambda port: (port.id != first, port.id)) if first in self.ports else []
+
+    def gateway_of(self, floating: FloatingIp) -> Port | None:
+        """Return the gateway port that a floating IP is behind: its network's, or the first."""
+        found = self.gateways(self.routers[floating.router_id])
+        mine = [port for port in found if port.network_id == floating.floating_network_id]
+        return next(iter([*mine, *found]), None)
 
     def add(self, table: str, key: str, columns: dict[str, Any], **more: Any) -> None:
         """Add a row; everything we make carries its key."""

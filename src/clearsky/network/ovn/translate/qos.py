@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clearsky.network.model import QosRule
+from clearsky.network.model import Port, QosRule
 from clearsky.network.ovn.translate.picture import Picture
 
 BURST = 0.8
@@ -25,19 +25,22 @@ def add(p: Picture) -> None:
             for rule in rules.get(port.qos_policy_id or "", ()):
                 _row(p, port.network_id, f"port-{port.id}", rule, PORT, _match(rule, port.id))
     for router in p.t.routers:
-        gateway = p.ports.get(router.gateway_port_id or "")
-        if gateway is None:
+        if not (found := p.gateways(router)):
             continue
-        here = f'is_chassis_resident("cr-lrp-{gateway.id}")'
         for rule in rules.get(router.qos_policy_id or "", ()):
-            match = f"{_match(rule, gateway.id)} && {here}"
-            _row(p, gateway.network_id, f"router-{router.id}", rule, GATEWAY, match)
+            match = f"{_match(rule, found[0].id)} && {_here(found[0])}"
+            _row(p, found[0].network_id, f"router-{router.id}", rule, GATEWAY, match)
         for floating in p.floating[router.id]:
+            gateway = p.gateway_of(floating) or found[0]
             for rule in rules.get(floating.qos_policy_id or "", ()):
                 far = "src" if rule.direction == "egress" else "dst"
                 address = f"ip4.{far} == {floating.floating_ip_address}"
-                match = f"{_match(rule, gateway.id)} && {address} && {here}"
+                match = f"{_match(rule, gateway.id)} && {address} && {_here(gateway)}"
                 _row(p, gateway.network_id, f"floating-{floating.id}", rule, FLOATING, match)
+
+
+def _here(gateway: Port) -> str:
+    return f'is_chassis_resident("cr-lrp-{gateway.id}")'
 
 
 def _match(rule: QosRule, port: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 from typing import Any
 
-from clearsky.network.model import ROUTER_INTERFACE, Port, Router, Subnet
+from clearsky.network.model import ROUTER_GATEWAY, ROUTER_INTERFACE, Port, Router, Subnet
 from clearsky.network.ovn.translate.picture import Picture
 
 
@@ -20,16 +20,20 @@ def _router(p: Picture, router: Router) -> None:
     options = {"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"}
     own: dict[str, Any] = {"name": key, "enabled": [router.admin_state_up], "options": options}
     p.add("Logical_Router", key, own, refs={"load_balancer": _forwardings(p, router)})
-    gateway = p.ports.get(router.gateway_port_id or "")
+    outside = p.gateways(router)
     inside = [port for port in p.by_device[router.id] if port.device_owner == ROUTER_INTERFACE]
-    for port in [*inside, *([gateway] if gateway else [])]:
-        _router_port(p, router, port, gateway)
+    for port in [*inside, *outside]:
+        _router_port(p, router, port)
     for destination, hop in router.routes:
         columns = {"ip_prefix": destination, "nexthop": hop}
         route = f"route-{router.id}-{destination}-{hop}"
         p.add("Logical_Router_Static_Route", route, columns, parent=(key, "static_routes"))
-    if gateway:
-        _gateway(p, router, gateway, inside)
+    for gateway in outside if router.ecmp else outside[:1]:
+        _default_routes(p, router, gateway)
+    for gateway in outside if router.enable_snat else ():
+        _snat(p, router, gateway, inside)
+    if outside:
+        _floating(p, router)
 
 
 def _forwardings(p: Picture, router: Router) -> tuple[str, ...]:
@@ -47,7 +51,7 @@ def _forwardings(p: Picture, router: Router) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -> None:
+def _router_port(p: Picture, router: Router, port: Port) -> None:
     networks = [
         f"{fixed.ip_address}/{ipaddress.ip_network(p.subnets[fixed.subnet_id].cidr).prefixlen}"
         for fixed in port.fixed_ips
@@ -61,7 +65,8 @@ def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -
         "ipv6_ra_configs": {},
     }
     mtu = p.networks[port.network_id].mtu
-    if port is gateway:
+    is_gateway = port.device_owner == ROUTER_GATEWAY
+    if is_gateway:
         smallest = min([mtu, *(p.networks[other.network_id].mtu for other in p.by_device[router.id])])
         columns["options"] = {"gateway_mtu": str(smallest)}
     else:
@@ -69,7 +74,7 @@ def _router_port(p: Picture, router: Router, port: Port, gateway: Port | None) -
             [p.subnets[fixed.subnet_id] for fixed in port.fixed_ips], mtu
         )
     p.add("Logical_Router_Port", f"lrp-{port.id}", columns, parent=(f"router-{router.id}", "ports"))
-    if port is gateway:
+    if is_gateway:
         for rank, host in enumerate(_by_turns(router, p.t.gateway_hosts)):
             name = f"lrp-{port.id}_{host}"
             chassis = {"name": name, "chassis_name": host, "priority": len(p.t.gateway_hosts) - rank}
@@ -95,8 +100,7 @@ def _advertised(subnets: list[Subnet], mtu: int) -> dict[str, str]:
     return config | ({"rdnss": servers[0]} if servers else {})
 
 
-def _gateway(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None:
-    key = f"router-{router.id}"
+def _default_routes(p: Picture, router: Router, gateway: Port) -> None:
     for fixed in gateway.fixed_ips:
         subnet = p.subnets[fixed.subnet_id]
         if subnet.gateway_ip:
@@ -105,19 +109,29 @@ def _gateway(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> N
                 "nexthop": subnet.gateway_ip,
                 "output_port": [f"lrp-{gateway.id}"],
             }
-            route = f"default-{router.id}-{subnet.id}"
-            p.add("Logical_Router_Static_Route", route, columns, parent=(key, "static_routes"))
-    if router.enable_snat:
-        _snat(p, router, gateway, inside)
+            key = f"default-{router.id}-{gateway.id}-{subnet.id}"
+            p.add(
+                "Logical_Router_Static_Route", key, columns, parent=(f"router-{router.id}", "static_routes")
+            )
+
+
+def _floating(p: Picture, router: Router) -> None:
     for floating in p.floating[router.id]:
-        if floating.fixed_ip_address is None:
+        gateway = p.gateway_of(floating)
+        if floating.fixed_ip_address is None or gateway is None:
             continue
         columns = {
             "type": "dnat_and_snat",
             "external_ip": floating.floating_ip_address,
             "logical_ip": floating.fixed_ip_address,
         }
-        p.add("NAT", f"floating-{floating.id}", columns, parent=(key, "nat"))
+        _nat(p, router, gateway, f"floating-{floating.id}", columns)
+
+
+def _nat(p: Picture, router: Router, gateway: Port, key: str, columns: dict[str, Any]) -> None:
+    """Add a translation at one gateway: a router with several has to be told at which."""
+    refs = {"gateway_port": (f"lrp-{gateway.id}",)}
+    p.add("NAT", key, columns, parent=(f"router-{router.id}", "nat"), refs=refs)
 
 
 def _snat(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None:
@@ -134,4 +148,4 @@ def _snat(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None
     }
     for cidr in sorted(ranges):
         columns = {"type": "snat", "external_ip": four[0].ip_address, "logical_ip": cidr}
-        p.add("NAT", f"snat-{router.id}-{cidr}", columns, parent=(f"router-{router.id}", "nat"))
+        _nat(p, router, gateway, f"snat-{gateway.id}-{cidr}", columns)
