@@ -19,15 +19,18 @@ NAME = "tiny"
 LOGIN = "clear"
 SUITE = "bookworm"
 ROOT_MIB = 96
-COMMAND_LINE = "console=tty0 console=ttyS0,115200n8 quiet loglevel=3 panic=10 cryptomgr.notests net.ifnames=0 noreplace-smp"
-"""`cryptomgr.notests` and `noreplace-smp` (the kernel does not rewrite its locks for one CPU) save 0.2 s of boot under
-emulation and change nothing else."""
+COMMAND_LINE = (
+    "console=tty0 console=ttyS0,115200n8 quiet loglevel=3 panic=10 net.ifnames=0 cryptomgr.notests noreplace-smp"
+    " pcie_ports=compat initcall_blacklist=init_kprobe_trace,crypto_kdf108_init"
+)
+"""The second half saves 0.3 s of boot under emulation: no self-tests, no rewriting of the kernel's locks for one CPU, no
+set-up of kprobe events, and no driver for PCIe ports (the machine's ACPI tells of what is plugged in)."""
 GUEST = Path(__file__).parent / "guest"
 
 PACKAGES = (
     "linux-image-cloud-amd64", "busybox-static", "bash", "dropbear-bin", "openssh-sftp-server", "sudo", "curl",
     "ca-certificates", "e2fsprogs", "util-linux", "fdisk", "iproute2", "iputils-ping", "netcat-openbsd",
-    "qemu-guest-agent",
+    "coreutils", "qemu-guest-agent",
 )  # fmt: skip
 PROGRAMS = {
     "/bin/bash": "/bin/bash",
@@ -42,6 +45,7 @@ PROGRAMS = {
     "/sbin/sfdisk": "/usr/sbin/sfdisk",
     "/usr/bin/curl": "/usr/bin/curl",
     "/usr/bin/dropbearkey": "/usr/bin/dropbearkey",
+    "/usr/bin/nice": "/usr/bin/nice",
     "/usr/bin/partx": "/usr/sbin/partx",
     "/usr/bin/sudo": "/usr/bin/sudo",
     "/usr/lib/openssh/sftp-server": "/usr/lib/sftp-server",
@@ -69,6 +73,7 @@ SCRIPTS = {
     "identify": ("usr/lib/clear/identify", 0o755),
     "lease": ("usr/lib/clear/lease", 0o755),
     "link": ("usr/lib/clear/link", 0o755),
+    "settle": ("usr/lib/clear/settle", 0o755),
     "poweroff": ("etc/acpi/PWRF/00000080", 0o755),
 }
 FILES = {
