@@ -15,6 +15,7 @@ from clearsky import __version__, encode
 from clearsky.agent.protocol import CachedImage, Desired, DesiredServer, Observed, ObservedServer
 from clearsky.compute import service as compute
 from clearsky.config import Config
+from clearsky.hosts.door import Door
 from clearsky.house import House
 from clearsky.work import __main__ as work_process
 from clearsky.work import queue
@@ -146,6 +147,8 @@ def start(house: House) -> None:
     """Start a worker and a fake agent as threads of this process."""
     log.warning("this cloud is simulated: its servers have no guests and its networks carry no packets")
     work_process.start(house)
+    if house.config.serves_hosts:
+        Door(house.config).open()
     threading.Thread(target=_agent, args=(house,), daemon=True).start()
 
 

@@ -144,6 +144,15 @@ class Site:
     def control(self) -> Machine:
         return self.machines[0]
 
+    def openstack(self, *words: str) -> Any:
+        """Run the openstack command as the cloud's administrator."""
+        return self.control.openstack(*words, cloud="site-admin")
+
+    def southbound(self, *words: str) -> str:
+        """Ask OVN's southbound database."""
+        remote = f"--db=unix:{self.control.runtime}/ovn/sb.sock"
+        return self.control.run("ovn-sbctl", remote, "--timeout=20", *words).stdout
+
     def _hold(self) -> int:
         holder = _namespace()
         self._holders.append(holder)
@@ -169,9 +178,8 @@ class Site:
     def plug(self, machine: Machine, network: str, *more: str) -> Guest:
         """Return a guest on a machine, with a port of its own."""
         number = len(self.guests)
-        port = self.control.openstack(
+        port = self.openstack(
             "port", "create", "--network", network, "--host", f"host{machine.number}", *more, f"guest{number}",
-            cloud="site-admin",
         )  # fmt: skip
         guest = Guest(self._hold(), machine, f"guest{number}", port)
         self.guests.append(guest)

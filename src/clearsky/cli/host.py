@@ -197,7 +197,8 @@ def remove(config: Config, name: str) -> None:
     registry.ensure(config)
     with registry.locked(config):
         there = registry.remove(config, name)
-    access.cut(config, name)
+    if not config.cloud.simulate:
+        access.cut(config, name)
     house = app.open_house(config)
     try:
         with house.db.write() as c:

@@ -76,7 +76,7 @@ def ask(config: Config, question: Question) -> Welcome:
 
 
 class Door:
-    """Answers at the socket, in a thread of the control plane's agent."""
+    """Answers at the socket, in a thread of the control plane's agent; of a simulated cloud's only process."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -87,7 +87,8 @@ class Door:
         place.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(place))
-        os.chown(place, 0, pwd.getpwnam(self._config.cloud.user).pw_gid)
+        if not self._config.cloud.simulate:
+            os.chown(place, 0, pwd.getpwnam(self._config.cloud.user).pw_gid)
         place.chmod(0o660)
         listener.listen(8)
         threading.Thread(target=self._serve, args=(listener,), name="door", daemon=True).start()
