@@ -63,6 +63,7 @@ class Caller:
             "user_domain_id": self.user_domain_id,
             "project_domain_id": self.project_domain_id,
             "system_scope": "all" if self.system else None,
+            **({"system": "all"} if self.system else {}),
             "roles": list(self.roles),
             "is_admin": self.is_admin,
         }

@@ -17,10 +17,18 @@ def counted(house) -> Iterator[list[str]]:
         if statement.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA"):
             seen.append(statement)
 
+    asked = house.db.value
+
+    def value(statement):
+        seen.append(statement)
+        return asked(statement)
+
     event.listen(house.db.engine, "before_cursor_execute", note)
+    house.db.value = value
     try:
         yield seen
     finally:
+        house.db.value = asked
         event.remove(house.db.engine, "before_cursor_execute", note)
 
 

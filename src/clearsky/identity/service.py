@@ -79,8 +79,7 @@ def validate(house: House, text: str) -> Caller:
 
     One small query for a token seen before: the revision, so that a revocation by any process counts at once.
     """
-    with house.db.read() as c:
-        return _known(c, house, text, store.revision(c))
+    return _known(house, text, store.current_revision(house.db))
 
 
 def validate_and_render(
@@ -88,23 +87,25 @@ def validate_and_render(
 ) -> tuple[Caller, bytes]:
     """Do what `validate` does, and return the JSON that `make` gives for the token; by the same one query."""
     cache = _cache(house)
-    with house.db.read() as c:
-        revision = store.revision(c)
-        caller = _known(c, house, text, revision)
-        kept: tuple[bytes, float] | None = cache.get((text, variant), revision)
-        if kept is None or kept[1] <= time.time():
+    revision = store.current_revision(house.db)
+    caller = _known(house, text, revision)
+    kept: tuple[bytes, float] | None = cache.get((text, variant), revision)
+    if kept is None or kept[1] <= time.time():
+        with house.db.read() as c:
             standing = stand(c, caller.token)
             kept = orjson.dumps(make(c, standing)), standing.good_until
-            cache.keep((text, variant), revision, kept)
+        cache.keep((text, variant), revision, kept)
     return caller, kept[0]
 
 
-def _known(c: Connection, house: House, text: str, revision: int) -> Caller:
+def _known(house: House, text: str, revision: int) -> Caller:
+    """Return who is behind a token; what is looked up here may be newer than `revision`, never older."""
     cache = _cache(house)
     kept: tuple[Caller, float] | None = cache.get(text, revision)
     if kept is None or kept[1] <= time.time():
         try:
-            standing = stand(c, open_token(keys(house), text))
+            with house.db.read() as c:
+                standing = stand(c, open_token(keys(house), text))
         except Forbidden as error:
             raise Unauthorized(REFUSED) from error
         kept = standing.caller(), min(standing.good_until, standing.token.expires_at)
@@ -257,6 +258,7 @@ def _service(c: Connection, kind: str, name: str, url: str, region: str) -> None
                 "interface": interface,
             }
             store.create(c, t.endpoints, values | {"url": url}, "endpoint")
+            store.bump(c)  # tokens show the catalog
         elif found.url != url:
             store.change(c, t.endpoints, found.id, {"url": url}, "endpoint")
-            store.bump(c)  # tokens show the catalog
+            store.bump(c)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from clearsky.caller import AccessRule, Caller
 from clearsky.errors import Forbidden, NotFound, Unauthorized
 from clearsky.identity import tables as t
-from clearsky.identity.store import AnyRow, assignment, delegation, federation, oauth1, revocation
+from clearsky.identity.store import AnyRow, assignment, delegation, federation, find, oauth1, revocation
 from clearsky.identity.tokens import REFUSED, Token
 
 
@@ -111,10 +111,10 @@ def begin(c: Connection, token: Token) -> Standing:
 
 
 def _user(c: Connection, id: str, issued_at: float) -> tuple[AnyRow, AnyRow]:
-    user = c.execute(select(t.users).where(t.users.c.id == id)).first()
+    user = find(c, t.users, id)
     if user is None or not user.enabled or issued_at < user.valid_from:
         raise Unauthorized(REFUSED)
-    domain = c.execute(select(t.projects).where(t.projects.c.id == user.domain_id)).first()
+    domain = find(c, t.projects, user.domain_id)
     if domain is None or not domain.enabled:
         raise Unauthorized(REFUSED)
     return user, domain
@@ -130,12 +130,12 @@ def _provider(c: Connection, id: str) -> None:
 def _target(c: Connection, token: Token) -> tuple[AnyRow | None, AnyRow | None]:
     if token.scope not in ("project", "domain"):
         return None, None
-    row = c.execute(select(t.projects).where(t.projects.c.id == token.scope_id)).first()
+    row = find(c, t.projects, token.scope_id)
     if row is None or not row.enabled or (token.scope == "domain" and not row.is_domain):
         raise Unauthorized(REFUSED)
     if row.is_domain:
         return row, row
-    domain = c.execute(select(t.projects).where(t.projects.c.id == row.domain_id)).first()
+    domain = find(c, t.projects, row.domain_id)
     if domain is None or not domain.enabled:
         raise Unauthorized(REFUSED)
     return row, domain
@@ -143,7 +143,7 @@ def _target(c: Connection, token: Token) -> tuple[AnyRow | None, AnyRow | None]:
 
 def _trust(c: Connection, token: Token) -> AnyRow:
     """Return the trust: a use that has been counted stays good when it was the last one."""
-    row = c.execute(select(t.trusts).where(t.trusts.c.id == token.trust_id)).first()
+    row = find(c, t.trusts, token.trust_id)
     if row is None or (row.expires_at is not None and row.expires_at < time.time()):
         raise Unauthorized(REFUSED)
     if row.trustee_user_id != token.user_id:

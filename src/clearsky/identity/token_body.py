@@ -12,6 +12,7 @@ from clearsky.identity.store import AnyRow, catalog
 from clearsky.identity.times import iso
 
 SYSTEM = {"all": True}
+_PROVIDERS = select(t.service_providers).where(t.service_providers.c.enabled)
 
 
 def named(row: AnyRow) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def describe(c: Connection, standing: Standing, *, with_catalog: bool) -> dict[s
             standing.target.id if token.scope == "project" and standing.target is not None else "",
             standing.user.id,
         )
-    providers = c.execute(select(t.service_providers).where(t.service_providers.c.enabled)).all()
+    providers = c.execute(_PROVIDERS).all()
     if providers:
         body["service_providers"] = [
             {"id": row.id, "auth_url": row.auth_url, "sp_url": row.sp_url} for row in providers

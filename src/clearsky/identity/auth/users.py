@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, update
 
 from clearsky.errors import Invalid
 from clearsky.house import House
 from clearsky.identity import tables as t
 from clearsky.identity.password_rules import DAY
-from clearsky.identity.store import AnyRow, identity, resource
+from clearsky.identity.store import AnyRow, identity, kit, resource
 
 
 def find(c: Connection, given: dict[str, Any], where: str) -> AnyRow | None:
     """Return the user of `{"id"}` or `{"name", "domain"}`; None where there is none. Raises Invalid naming `where`."""
     if given.get("id"):
-        return c.execute(select(t.users).where(t.users.c.id == given["id"])).first()
+        return kit.find(c, t.users, given["id"])
     domain = domain_id(c, given.get("domain") or {})
     if not given.get("name") or domain is None:
         raise Invalid(f"{where} needs an id, or a name and a domain (id or name)")

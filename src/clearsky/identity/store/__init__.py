@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from clearsky.identity.store.kit import AnyRow, bump, change, create, find, get, listing, revision
+from clearsky.identity.store.kit import (
+    AnyRow,
+    bump,
+    change,
+    create,
+    current_revision,
+    find,
+    get,
+    listing,
+    revision,
+)
 
-__all__ = ["AnyRow", "bump", "change", "create", "find", "get", "listing", "revision"]
+__all__ = ["AnyRow", "bump", "change", "create", "current_revision", "find", "get", "listing", "revision"]

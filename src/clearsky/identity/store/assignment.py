@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import Connection, Double, Select, String, and_, bindparam, delete, or_, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
@@ -81,19 +83,35 @@ def roles_on(
     A domain's own roles are not among them: they only stand for the roles that they imply.
     `more_groups`: those that an identity provider's claims led to, for the life of a token.
     """
-    wanted = effective.Wanted(
-        user_id=user_id,
-        project_id=target_id if target_type == "project" else "",
-        domain_id=target_id if target_type == "domain" else "",
-        system=target_type == SYSTEM,
-        more_groups=tuple(more_groups),
-    )
-    held = {row.role_id for row in c.execute(select(effective.query(wanted).c.role_id))}
+    groups = list(more_groups)
+    given = {"user_id": user_id, "target_id": target_id, "groups": groups, "now": time.time()}
+    query = _held_roles(target_type, by_more_groups=bool(groups))
+    held = {row.role_id for row in c.execute(query, given)}
     if not held:
         return {}
-    ids = list(with_implied(c, held))
-    query = select(t.roles.c.id, t.roles.c.name).where(t.roles.c.id.in_(ids), t.roles.c.domain_id == "")
-    return {row.id: row.name for row in c.execute(query.order_by(t.roles.c.name))}
+    return {row.id: row.name for row in c.execute(_GLOBAL_ROLES, {"ids": list(with_implied(c, held))})}
+
+
+@cache
+def _held_roles(target_type: str, *, by_more_groups: bool) -> Select[Any]:
+    """Return the query for the roles of `user_id` on `target_id`, made once: every new token asks it."""
+    target = bindparam("target_id", type_=String)
+    wanted = effective.Wanted(
+        user_id=bindparam("user_id", type_=String),
+        project_id=target if target_type == "project" else "",
+        domain_id=target if target_type == "domain" else "",
+        system=target_type == SYSTEM,
+        more_groups=bindparam("groups", expanding=True) if by_more_groups else (),
+        now=bindparam("now", type_=Double),
+    )
+    return select(effective.query(wanted).c.role_id)
+
+
+_GLOBAL_ROLES = (
+    select(t.roles.c.id, t.roles.c.name)
+    .where(t.roles.c.id.in_(bindparam("ids", expanding=True)), t.roles.c.domain_id == "")
+    .order_by(t.roles.c.name)
+)
 
 
 def scopes_of(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, false, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, bindparam, false, or_, select
 
 from clearsky.errors import Forbidden
 from clearsky.identity import tables as t
@@ -15,6 +15,18 @@ from clearsky.identity.store.kit import AnyRow
 VARIABLE = re.compile(r"[$%]\((\w+)\)s")
 """What an endpoint's URL may hold: `$(project_id)s`, also with a percent sign."""
 VARIABLES = ("project_id", "tenant_id", "user_id")
+_SERVICES = select(t.services).where(t.services.c.enabled).order_by(t.services.c.type)
+_ENDPOINTS = select(t.endpoints).where(t.endpoints.c.enabled).order_by(t.endpoints.c.id)
+_OWN_ENDPOINTS = select(t.project_endpoints.c.endpoint_id).where(
+    t.project_endpoints.c.project_id == bindparam("project_id")
+)
+_OWN_GROUPS = select(t.endpoint_groups).where(
+    t.endpoint_groups.c.id.in_(
+        select(t.project_endpoint_groups.c.endpoint_group_id).where(
+            t.project_endpoint_groups.c.project_id == bindparam("project_id")
+        )
+    )
+)
 
 
 def enabled(c: Connection, project_id: str = "", user_id: str = "") -> list[dict[str, Any]]:
@@ -22,9 +34,9 @@ def enabled(c: Connection, project_id: str = "", user_id: str = "") -> list[dict
 
     Without associations a project sees all. Endpoints whose URL needs a project are left out where there is none.
     """
-    found = c.execute(select(t.services).where(t.services.c.enabled).order_by(t.services.c.type)).all()
+    found = c.execute(_SERVICES).all()
     values = {"project_id": project_id, "tenant_id": project_id, "user_id": user_id}
-    query = select(t.endpoints).where(t.endpoints.c.enabled).order_by(t.endpoints.c.id)
+    query = _ENDPOINTS
     if project_id and (chosen := _chosen(c, project_id)) is not None:
         query = query.where(chosen)
     links: dict[str, list[dict[str, Any]]] = {}
@@ -48,9 +60,7 @@ def enabled(c: Connection, project_id: str = "", user_id: str = "") -> list[dict
 
 def groups_of_project(project_id: str) -> Select[Any]:
     """Return the query for the endpoint groups of a project."""
-    own = t.project_endpoint_groups.c
-    ids = select(own.endpoint_group_id).where(own.project_id == project_id)
-    return select(t.endpoint_groups).where(t.endpoint_groups.c.id.in_(ids))
+    return _OWN_GROUPS.params(project_id=project_id)
 
 
 def in_group(filters: dict[str, Any]) -> ColumnElement[bool]:
@@ -66,9 +76,9 @@ def of_project(c: Connection, project_id: str) -> ColumnElement[bool]:
 
 def _chosen(c: Connection, project_id: str) -> ColumnElement[bool] | None:
     """Return the condition for a project's endpoints; None where it has no associations."""
-    own = t.project_endpoints.c
-    ids = list(c.execute(select(own.endpoint_id).where(own.project_id == project_id)).scalars())
-    groups = c.execute(groups_of_project(project_id)).all()
+    asked = {"project_id": project_id}
+    ids = list(c.execute(_OWN_ENDPOINTS, asked).scalars())
+    groups = c.execute(_OWN_GROUPS, asked).all()
     if not ids and not groups:
         return None
     return or_(t.endpoints.c.id.in_(ids), *(in_group(row.filters) for row in groups))

@@ -6,12 +6,13 @@ whichever reads fewer rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -28,30 +29,41 @@ from clearsky.identity import tables as t
 from clearsky.identity.store import identity, resource
 
 SYSTEM = "system"
+Value = str | BindParameter[str]
+"""A value, or its name in a query that is made once and asked with many values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which assignments; what is empty does not limit."""
 
-    user_id: str = ""
+    user_id: Value = ""
     group_id: str = ""
     role_ids: tuple[str, ...] | None = None
-    project_id: str = ""
+    project_id: Value = ""
     subtree: bool = False
     """With the projects below `project_id`."""
-    domain_id: str = ""
+    domain_id: Value = ""
     system: bool = False
     inherited: bool | None = None
     """Only those (not) to be inherited; of given assignments, not of effective ones."""
     within_domain: str = ""
     """Only on this domain and its projects: what a token of the domain may see."""
-    more_groups: tuple[str, ...] = ()
+    more_groups: tuple[str, ...] | BindParameter[Sequence[str]] = ()
     """Groups of `user_id` besides the recorded memberships."""
+    now: BindParameter[float] | None = None
+    """When memberships must be good; None: as the query is made."""
+
+
+def _set(value: Value | tuple[str, ...] | BindParameter[Sequence[str]]) -> bool:
+    return isinstance(value, BindParameter) or bool(value)
+
+
+_IMPLICATIONS = select(t.implied_roles)
 
 
 def implications(c: Connection) -> list[tuple[str, str]]:
-    return [(row.prior_role_id, row.implied_role_id) for row in c.execute(select(t.implied_roles))]
+    return [(row.prior_role_id, row.implied_role_id) for row in c.execute(_IMPLICATIONS)]
 
 
 def with_implied(c: Connection, role_ids: Iterable[str]) -> dict[str, str | None]:
@@ -77,7 +89,7 @@ def given(wanted: Wanted) -> Subquery:
     """Return the assignments as they were given, with the columns of `query`."""
     a = t.assignments.c
     limits: list[ColumnElement[bool]] = []
-    if wanted.user_id:
+    if _set(wanted.user_id):
         limits.append(and_(a.actor_type == "user", a.actor_id == wanted.user_id))
     if wanted.group_id:
         limits.append(and_(a.actor_type == "group", a.actor_id == wanted.group_id))
@@ -95,7 +107,7 @@ def query(wanted: Wanted) -> Subquery:
     `group_id` names the group by which the user has it, `from_type` and `from_id` what it is inherited from.
     """
     below = _below(wanted)
-    up = _up(wanted, below) if wanted.project_id else None
+    up = _up(wanted, below) if _set(wanted.project_id) else None
     held = _held(wanted, _from(wanted, up))
     h = held.c
     columns = (h.actor_type, h.actor_id, h.group_id, h.role_id)
@@ -103,7 +115,7 @@ def query(wanted: Wanted) -> Subquery:
         *columns, h.target_type, h.target_id, h.inherited,
         literal("").label("from_type"), literal("").label("from_id"),
     ).where(h.inherited.is_(False), *_place(wanted, below, h.target_type, h.target_id))  # fmt: skip
-    if wanted.domain_id or wanted.system:  # inherited roles are on projects only
+    if _set(wanted.domain_id) or wanted.system:  # inherited roles are on projects only
         return direct.subquery("effective")
     reach = up if up is not None else _down(held)
     project = literal("project").label("target_type")
@@ -123,7 +135,7 @@ def _from(wanted: Wanted, up: CTE | None) -> list[ColumnElement[bool]]:
     a = t.assignments.c
     if up is not None:
         return [a.target_id.in_(union(select(up.c.id), select(up.c.above)))]
-    if wanted.domain_id:
+    if _set(wanted.domain_id):
         return [a.target_id == wanted.domain_id]
     return [a.target_type == SYSTEM] if wanted.system else []
 
@@ -137,19 +149,18 @@ def _held(wanted: Wanted, limits: list[ColumnElement[bool]]) -> CTE:
     own = select(user, a.actor_id, literal("").label("group_id"), *columns).where(
         a.actor_type == "user", *_roles(wanted)
     )
-    member = identity.memberships().subquery("members")
+    member = identity.memberships(wanted.now).subquery("members")
     by_group = (
         select(user, member.c.user_id.label("actor_id"), a.actor_id.label("group_id"), *columns)
         .join(member, member.c.group_id == a.actor_id)
         .where(a.actor_type == "group", *limits)
     )
     parts: list[Select[Any]] = [own, by_group]
-    if wanted.user_id:
+    if _set(wanted.user_id):
         parts = [own.where(a.actor_id == wanted.user_id), by_group.where(member.c.user_id == wanted.user_id)]
-        if wanted.more_groups:
-            vouched = select(
-                user, literal(wanted.user_id).label("actor_id"), a.actor_id.label("group_id"), *columns
-            )
+        if _set(wanted.more_groups):
+            asked = wanted.user_id if isinstance(wanted.user_id, BindParameter) else literal(wanted.user_id)
+            vouched = select(user, asked.label("actor_id"), a.actor_id.label("group_id"), *columns)
             parts.append(vouched.where(a.actor_type == "group", a.actor_id.in_(wanted.more_groups), *limits))
     return union_all(*parts).cte("held")
 
@@ -159,16 +170,16 @@ def _roles(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _below(wanted: Wanted) -> CTE | None:
-    return resource.offspring(wanted.project_id) if wanted.subtree else None
+    return resource.offspring(str(wanted.project_id)) if wanted.subtree else None
 
 
 def _place(wanted: Wanted, below: CTE | None, kind: Any, id: Any) -> list[ColumnElement[bool]]:
     """Return the conditions on the target of an assignment."""
     limits: list[ColumnElement[bool]] = []
-    if wanted.project_id:
+    if _set(wanted.project_id):
         chosen = id.in_(select(below.c.id)) if below is not None else id == wanted.project_id
         limits += [kind == "project", chosen]
-    if wanted.domain_id:
+    if _set(wanted.domain_id):
         limits += [kind == "domain", id == wanted.domain_id]
     if wanted.system:
         limits.append(kind == SYSTEM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from clearsky.errors import Conflict, NotFound
 from clearsky.identity import tables as t
@@ -115,11 +115,15 @@ def expiring_groups_of(c: Connection, user_id: str, now: float) -> list[str]:
     return list(c.execute(query.distinct()).scalars())
 
 
+_NEXT_END = select(func.min(t.expiring_memberships.c.expires_at)).where(
+    t.expiring_memberships.c.user_id == bindparam("user_id"),
+    t.expiring_memberships.c.expires_at > bindparam("now"),
+)
+
+
 def memberships_end(c: Connection, user_id: str, now: float) -> float | None:
     """Return when the next of a user's expiring memberships ends; None where there is none."""
-    table = t.expiring_memberships
-    query = select(func.min(table.c.expires_at)).where(table.c.user_id == user_id, table.c.expires_at > now)
-    end: float | None = c.execute(query).scalar()
+    end: float | None = c.execute(_NEXT_END, {"user_id": user_id, "now": now}).scalar()
     return end
 
 

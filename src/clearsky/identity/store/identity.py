@@ -5,25 +5,30 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, delete, select
+from sqlalchemy import CompoundSelect, Connection, bindparam, delete, select
 
 from clearsky.errors import NotFound
 from clearsky.identity import tables as t
 from clearsky.identity.store.kit import AnyRow, ensure
 
+_NAMED = select(t.users).where(
+    t.users.c.name == bindparam("name"), t.users.c.domain_id == bindparam("domain_id")
+)
+
 
 def user_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
-    return c.execute(select(t.users).where(t.users.c.name == name, t.users.c.domain_id == domain_id)).first()
+    return c.execute(_NAMED, {"name": name, "domain_id": domain_id}).first()
 
 
-def memberships() -> CompoundSelect[Any]:
-    """Return the query for who (user_id) is in which group (group_id).
+def memberships(now: Any = None) -> CompoundSelect[Any]:
+    """Return the query for who (user_id) is in which group (group_id) at a time; now where none is given.
 
     Those are included that an identity provider has vouched for, as long as they last.
     """
     vouched = t.expiring_memberships.c
+    now = time.time() if now is None else now
     return select(t.memberships.c.group_id, t.memberships.c.user_id).union(
-        select(vouched.group_id, vouched.user_id).where(vouched.expires_at > time.time())
+        select(vouched.group_id, vouched.user_id).where(vouched.expires_at > now)
     )
 
 

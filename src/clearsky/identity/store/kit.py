@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from clearsky.db.engine import Database
 from clearsky.db.paging import page
 from clearsky.errors import Conflict, NotFound
 from clearsky.identity import tables as t
 
 AnyRow = Row[Any]
+_REVISION = f"SELECT value FROM {t.revision.name}"  # noqa: S608 - a name of ours
 CHUNK = 10_000
 """So many values go into one `IN (...)`: every database has a limit."""
 
@@ -29,8 +32,19 @@ def revision(c: Connection) -> int:
     return int(c.execute(select(t.revision.c.value)).scalar() or 0)
 
 
+def current_revision(db: Database) -> int:
+    """Return the revision outside a transaction: every request with a token asks."""
+    return int(db.value(_REVISION) or 0)
+
+
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    """Return the query for one row, made once: making a query costs several times what asking it does."""
+    return select(table).where(table.c.id == bindparam("id"))
+
+
 def find(c: Connection, table: Table, id: str) -> AnyRow | None:
-    return c.execute(select(table).where(table.c.id == id)).first()
+    return c.execute(_by_id(table), {"id": id}).first()
 
 
 def get(c: Connection, table: Table, id: str, what: str) -> AnyRow:

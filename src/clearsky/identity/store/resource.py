@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Select, delete, func, insert, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+)
 
 from clearsky.db.engine import lock
 from clearsky.errors import NotFound
@@ -13,6 +24,11 @@ from clearsky.identity import tables as t
 from clearsky.identity.store.kit import AnyRow, get
 
 DOMAIN_ROOT = "<<domains>>"
+
+
+_NAMED = select(t.projects).where(
+    t.projects.c.name == bindparam("name"), t.projects.c.domain_id == bindparam("domain_id")
+)
 
 
 def project(c: Connection, id: str) -> AnyRow:
@@ -30,8 +46,7 @@ def domain(c: Connection, id: str) -> AnyRow:
 
 
 def project_named(c: Connection, name: str, domain_id: str) -> AnyRow | None:
-    query = select(t.projects).where(t.projects.c.name == name, t.projects.c.domain_id == domain_id)
-    return c.execute(query).first()
+    return c.execute(_NAMED, {"name": name, "domain_id": domain_id}).first()
 
 
 def domain_named(c: Connection, name: str) -> AnyRow | None:

@@ -6,10 +6,12 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from clearsky.identity import tables as t
 from clearsky.identity.store.kit import AnyRow
+
+_REVOKED = select(t.revocations.c.audit_id).where(t.revocations.c.audit_id == bindparam("audit_id"))
 
 
 def revoke(c: Connection, audit_id: str, expires_at: float) -> None:
@@ -20,8 +22,7 @@ def revoke(c: Connection, audit_id: str, expires_at: float) -> None:
 
 
 def is_revoked(c: Connection, audit_id: str) -> bool:
-    query = select(t.revocations.c.audit_id).where(t.revocations.c.audit_id == audit_id)
-    return c.execute(query).first() is not None
+    return c.execute(_REVOKED, {"audit_id": audit_id}).first() is not None
 
 
 def tell(c: Connection, keep_s: float, **subject: str) -> None:
