@@ -25,6 +25,7 @@ RULES = (
     Rule("get_default_security_group_rule", ANY_TOKEN),
     Rule("create_default_security_group_rule", ADMIN),
     Rule("delete_default_security_group_rule", ADMIN),
+    *(Rule(f"{verb}_network_segment_range", ADMIN) for verb in ("create", "get", "update", "delete")),
     Rule("get_port_binding", _SERVICE),
     *(Rule(f"{verb}_port_binding", _SERVICE) for verb in ("create", "update", "delete")),
     Rule("activate", _SERVICE, "Which of a port's bindings is in force"),

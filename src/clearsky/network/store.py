@@ -29,6 +29,7 @@ from clearsky.work.queue import enqueue
 
 KINDS = {
     t.networks: ("Network", "NetworkNotFound"),
+    t.segment_ranges: ("Network Segment Range", "NetworkSegmentRangeNotFound"),
     t.subnets: ("Subnet", "SubnetNotFound"),
     t.subnetpools: ("Subnet pool", "SubnetPoolNotFound"),
     t.address_scopes: ("Address scope", "AddressScopeNotFound"),

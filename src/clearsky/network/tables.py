@@ -42,6 +42,19 @@ networks = Table(
 )
 """`external` says that some project may plug routers in; who may see and use a network is in `rbac`."""
 
+segment_ranges = Table(
+    "network_segment_ranges",
+    metadata,
+    *_standard(),
+    Column("is_first", Boolean, nullable=False, default=False),
+    Column("shared", Boolean, nullable=False, default=True),
+    Column("network_type", String(16), nullable=False),
+    Column("physical_network", String(64)),
+    Column("minimum", Integer, nullable=False),
+    Column("maximum", Integer, nullable=False),
+)
+"""Numbers for networks; shared ones have the empty project. `is_first`: what the cloud began with."""
+
 subnets = Table(
     "subnets",
     metadata,

@@ -28,6 +28,7 @@ from clearsky.network.api import (
     routers,
     security_group_rules,
     security_groups,
+    segment_ranges,
     subnetpools,
     subnets,
     tags,
@@ -37,7 +38,7 @@ from clearsky.network.api import (
 from clearsky.network.policy import RULES
 
 _ROOMS = (
-    discovery, zones, agents, networks, subnets, subnetpools, ports, routers, router_gateways, router_interfaces, floating_ips,
+    discovery, zones, agents, networks, segment_ranges, subnets, subnetpools, ports, routers, router_gateways, router_interfaces, floating_ips,
     bindings, security_groups, security_group_rules, default_rules, default_statefulness, address_groups, rbac, availability, auto_topology, quotas,
     qos, qos_rules, port_forwardings, trunks,
     tags, path,

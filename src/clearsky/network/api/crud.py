@@ -26,11 +26,12 @@ def register(
     create: Make,
     update: Change | None,
     delete: Check,
+    before: Callable[[Call], None] = lambda _: None,
 ) -> None:
     """Register a resource's routes under `path`.
 
     `create` inserts and returns the row; `update` checks and returns the columns to change; `delete` raises
-    where something stands in the way. Every change makes the engine's comparison due.
+    where something stands in the way; `before` is called before anything is read. Every change makes the engine's comparison due.
     """
     name, shown = resource.name, resource.shown()
 
@@ -38,6 +39,7 @@ def register(
         return kit.create_all(resource, call, lambda c, body: create(call, c, body))
 
     def index(call: Call) -> Reply:
+        before(call)
         return kit.listed(resource, call)
 
     def show(call: Call) -> Reply:

@@ -45,6 +45,7 @@ EXTENSIONS = {
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
     "network-ip-availability": "Network IP Availability",
+    "network-segment-range": "Neutron Network Segment Range",
     "network_availability_zone": "Network Availability Zone",
     "pagination": "Pagination support",
     "port-device-profile": "Port device profile",
@@ -104,7 +105,7 @@ EXTENSIONS = {
 }
 """What really works, and nothing else: clients decide by this list."""
 _COLLECTIONS = (
-    "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
+    "networks", "network-segment-ranges", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
     "security-group-rules", "default-security-group-rules", "security-groups-default-statefulness", "address-groups", "address-scopes", "rbac-policies",
     "quotas", "extensions", "agents", "availability_zones", "trunks", "policies", "network-ip-availabilities", "service-providers",
 )  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict, Invalid
-from clearsky.network import bandwidth, qos_policies, quotas, store
+from clearsky.network import bandwidth, qos_policies, quotas, segments, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, rbac, zones
 from clearsky.network.model import FLOATING_IP, METADATA
@@ -111,7 +111,7 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     zones.check_hints(body)
     quotas.check(c, call.house, project_id, "network")
     quotas.check_datapaths(c, call.house)
-    columns = _columns(body) | {"project_id": project_id} | _provider(c, call, body)
+    columns = _columns(body) | {"project_id": project_id} | _provider(c, call, project_id, body)
     columns["availability_zone_hints"] = body.get("availability_zone_hints") or []
     columns["vlan_transparent"] = bool(body.get("vlan_transparent"))
     columns["mtu"] = _mtu(call, body, columns["network_type"])
@@ -127,7 +127,7 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     return row
 
 
-def _provider(c: Connection, call: Call, body: dict[str, Any]) -> dict[str, Any]:
+def _provider(c: Connection, call: Call, project_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return how the network is carried, checked against what this cloud has and what is taken."""
     settings = call.house.config.network
     kind = body.get("provider:network_type") or settings.encapsulation
@@ -142,7 +142,7 @@ def _provider(c: Connection, call: Call, body: dict[str, Any]) -> dict[str, Any]
         same = select(n.id).where(n.physical_network == physical, n.network_type == kind)
         columns = {"network_type": kind, "physical_network": physical}
         if kind == "vlan":
-            return columns | {"segmentation_id": _vlan(c, physical, segment)}
+            return columns | {"segmentation_id": _segment(c, call, project_id, kind, physical, segment)}
         if segment is not None:
             raise Invalid("provider:segmentation_id: a flat network has none", kind="InvalidInput")
         if c.execute(same).first():
@@ -156,42 +156,31 @@ def _provider(c: Connection, call: Call, body: dict[str, Any]) -> dict[str, Any]
             f"provider:network_type = {kind!r}: this cloud encapsulates with {settings.encapsulation}",
             kind="InvalidInput",
         )
-    return {"network_type": kind, "segmentation_id": _segment(c, kind, segment)}
+    return {"network_type": kind, "segmentation_id": _segment(c, call, project_id, kind, None, segment)}
 
 
-def _vlan(c: Connection, physical: str, wanted: Any) -> int:
-    n = t.networks.c
-    query = select(n.segmentation_id).where(n.physical_network == physical, n.network_type == "vlan")
-    taken = set(c.execute(query).scalars())
+def _segment(c: Connection, call: Call, project_id: str, kind: str, physical: str | None, wanted: Any) -> int:
     if wanted is None:
-        free = next((number for number in range(1, 4095) if number not in taken), None)
-        if free is None:
-            raise Conflict(f"Every VLAN of {physical} is in use.", kind="NoNetworkAvailable")
-        return free
-    if not 1 <= int(wanted) <= 4094:
+        return segments.allocate(c, call.house, project_id, kind, physical)
+    return _wanted(c, kind, physical, int(wanted))
+
+
+def _wanted(c: Connection, kind: str, physical: str | None, number: int) -> int:
+    """Return the segment that an administrator chose, where it is free."""
+    first, last = segments.LIMITS[kind]
+    if not first <= number <= last:
         raise Invalid(
-            f"provider:segmentation_id = {wanted}: a VLAN is between 1 and 4094", kind="InvalidInput"
+            f"provider:segmentation_id = {number}: for {kind} it is between {first} and {last}",
+            kind="InvalidInput",
         )
-    if int(wanted) in taken:
-        raise Conflict(
-            f"Unable to create the network. The VLAN {wanted} on physical network {physical} is in use.",
-            kind="VlanIdInUse",
-        )
-    return int(wanted)
-
-
-def _segment(c: Connection, kind: str, wanted: Any) -> int:
-    n = t.networks.c.segmentation_id
-    mine = t.networks.c.network_type == kind
-    if wanted is not None:
-        if not 1 <= int(wanted) < 2**24:
-            raise Invalid(
-                f"provider:segmentation_id = {wanted}: it is between 1 and {2**24 - 1}", kind="InvalidInput"
+    if number in segments.used(c, kind, physical):
+        if kind == "vlan":
+            raise Conflict(
+                f"Unable to create the network. The VLAN {number} on physical network {physical} is in use.",
+                kind="VlanIdInUse",
             )
-        if c.execute(select(n).where(mine, n == int(wanted))).first():
-            raise Conflict(f"Segment {wanted} is in use by another network.", kind="TunnelIdInUse")
-        return int(wanted)
-    return int(c.execute(select(func.coalesce(func.max(n), 0)).where(mine)).scalar_one()) + 1
+        raise Conflict(f"Segment {number} is in use by another network.", kind="TunnelIdInUse")
+    return number
 
 
 def _mtu(call: Call, body: dict[str, Any], kind: str) -> int:

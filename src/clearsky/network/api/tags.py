@@ -19,6 +19,7 @@ from clearsky.network.api.qos import POLICY
 from clearsky.network.api.routers import ROUTER
 from clearsky.network.api.security_group_rules import RULE
 from clearsky.network.api.security_groups import GROUP
+from clearsky.network.api.segment_ranges import RANGE
 from clearsky.network.api.subnetpools import POOL
 from clearsky.network.api.subnets import SUBNET
 from clearsky.network.api.trunks import TRUNK
@@ -34,7 +35,7 @@ _TAGS = Schema(_BODY)
 TAGGED: Mapping[str, kit.Resource] = {
     "networks": NETWORK, "subnets": SUBNET, "ports": PORT, "routers": ROUTER, "floatingips": FLOATING,
     "security-groups": GROUP, "security-group-rules": RULE, "subnetpools": POOL, "address-groups": ADDRESS_GROUP,
-    "trunks": TRUNK, "policies": POLICY,
+    "trunks": TRUNK, "policies": POLICY, "network_segment_ranges": RANGE,
 }  # fmt: skip
 
 
