@@ -16,6 +16,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from clearsky import agent_api, app, certificates, config, console, logs, simulation
+from clearsky.api.server import Connection
 from clearsky.hosts import registry
 from clearsky.house import House
 
@@ -77,7 +78,7 @@ def _server(application: object, tls: ssl.SSLContext | None = None, *, known: bo
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
         ws="websockets-sansio",
-        http=_Known if known else "auto",
+        http=_Known if known else Connection,
         ssl_context_factory=(lambda _config, _default: tls) if tls else None,
     )
     return _Server(settings)

@@ -23,6 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clearsky.api import access_rules, faults, metrics
+from clearsky.api.body import WENT_AWAY, Body
 from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.microversions import Version
 from clearsky.api.policy import Policy, read_overrides
@@ -189,8 +190,11 @@ class App:
             route = await loop.run_in_executor(
                 self.threads, self._admit, call, service, candidates, values, None
             )
-            call.chunks = _chunks(receive)
-            reply = await route.handler(call)
+            call.data = Body(scope, receive)
+            try:
+                reply = await route.handler(call)
+            finally:
+                call.data.close()
             return self._render(call, service, route, reply), route.path
         raw = await _read(receive, self.house.config.api.body_limit_kib * 1024, headers)
         return await loop.run_in_executor(self.threads, self._handle, call, service, candidates, values, raw)
@@ -362,7 +366,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Invalid("The client went away before the body was complete.")
+            raise Invalid(WENT_AWAY)
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
 
+from clearsky.api.body import Body
 from clearsky.api.microversions import Version
 from clearsky.api.policy import Policy
 from clearsky.caller import Caller
@@ -38,7 +38,7 @@ class Call:
     """None where no (valid) token came with a public route."""
     body: Any = None
     """Parsed and validated JSON; None where the route takes none."""
-    chunks: AsyncIterator[bytes] | None = None
+    data: Body | None = None
     """The raw body of a streaming route."""
     client: str = ""
     action: str = ""

@@ -52,6 +52,6 @@ def ask(
         base_url=call.base_url.rpartition("/")[0] + service.prefix,
         version=(0, 0),
         body=body,
-        chunks=None,
+        data=None,
     )
     return route.handler(inner).body

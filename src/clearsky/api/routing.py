@@ -38,7 +38,7 @@ class Route:
     since: Version = (0, 0)
     until: Version = (9999, 9999)
     stream: bool = False
-    """The handler is `async` and reads `call.chunks`."""
+    """The handler is `async` and reads `call.data`."""
     accepts: tuple[str, ...] = ()
     """Content types of the body, where they are not JSON's own."""
     summary: str = ""

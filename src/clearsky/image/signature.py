@@ -80,7 +80,7 @@ class Signature:
             f"img_signature_key_type {self._kind!r:.40} does not fit the certificate {id}: RSA-PSS or ECC_SECP...R1"
         )
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
 
     def check(self) -> None:

@@ -85,8 +85,7 @@ def _copy(house: House, row: Any, name: str, source: Path, limit_bytes: int) -> 
     try:
         with source.open("rb") as file:
             while piece := file.read(CHUNK_BYTES):
-                if intake.add(piece):
-                    intake.flush()
+                intake.add(piece)
                 if time.monotonic() - heard_at > house.config.image.upload_idle_s / 6:
                     heard_at = time.monotonic()
                     with house.db.write() as c:

@@ -26,7 +26,7 @@ def store(ceph):
 def _put(store, data=b"data" * 1000):
     name = f"{uuid.uuid4()}-12345678"
     writer = store.create(name)
-    writer.write(data)
+    writer.write(memoryview(data))
     writer.finish()
     return name
 
@@ -60,7 +60,7 @@ def test_a_full_cluster_is_refused_and_not_waited_for(ceph, store, monkeypatch):
 
     def fill():
         for _ in range(100):
-            writer.write(b"x" * (4 << 20))
+            writer.write(memoryview(b"x" * (4 << 20)))
             time.sleep(0.2)
 
     try:

@@ -20,7 +20,7 @@ def _put(store, data=DATA, size_hint=None):
     name = _name()
     writer = store.create(name, size_hint)
     for at in range(0, len(data), 1 << 20):
-        writer.write(data[at : at + (1 << 20)])
+        writer.write(memoryview(data[at : at + (1 << 20)]))
     writer.finish()
     return name
 
@@ -52,7 +52,7 @@ def test_nothing_little_and_zeros_are_data_too(store, data):
 def test_unfinished_data_cannot_be_read_and_is_found(store):
     name = _name()
     writer = store.create(name)
-    writer.write(DATA)
+    writer.write(memoryview(DATA))
     with pytest.raises(NotFound):
         store.open(name)
     assert name not in list(store.names())
@@ -66,7 +66,7 @@ def test_unfinished_data_cannot_be_read_and_is_found(store):
 def test_what_is_finished_can_still_be_abandoned(store):
     name = _name()
     writer = store.create(name)
-    writer.write(b"data")
+    writer.write(memoryview(b"data"))
     writer.finish()
     writer.abandon()
     assert name not in list(store.names())
@@ -94,7 +94,7 @@ def test_two_writers_do_not_mix(store):
     writers = [store.create(name) for name in names]
     for _ in range(3):
         for number, writer in enumerate(writers):
-            writer.write(bytes([65 + number]) * (1 << 20))
+            writer.write(memoryview(bytes([65 + number]) * (1 << 20)))
     for number, writer in enumerate(writers):
         writer.finish()
         reader = store.open(names[number])

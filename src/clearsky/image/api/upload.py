@@ -124,22 +124,19 @@ def _intake(one: _Upload) -> Intake:
 
 
 async def _take_in(one: _Upload, intake: Intake) -> Facts:
-    assert one.call.chunks is not None
-    async for piece in one.call.chunks:
-        if intake.add(piece):
-            await _flush(one, intake)
-    await _flush(one, intake)
+    assert one.call.data is not None
+    while True:
+        if busy := intake.busy():
+            await asyncio.wait([asyncio.wrap_future(busy)])
+        if one.lost:
+            raise Gone(f"Image {one.row.id} was deleted while its data was uploaded")
+        size = await one.call.data.read_into(intake.room())
+        if not size:
+            break
+        intake.advance(size)
     if one.announced is not None and intake.size != one.announced:
         raise Invalid(f"The image data has {intake.size} bytes; {one.announced} were announced.")
     return await asyncio.to_thread(intake.finish)
-
-
-async def _flush(one: _Upload, intake: Intake) -> None:
-    if busy := intake.busy():
-        await asyncio.gather(*map(asyncio.wrap_future, busy), return_exceptions=True)
-    if one.lost:
-        raise Gone(f"Image {one.row.id} was deleted while its data was uploaded")
-    intake.flush()
 
 
 @asynccontextmanager

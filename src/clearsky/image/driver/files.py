@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -15,7 +16,10 @@ from clearsky.errors import Gone, NotFound
 from clearsky.image.driver.interface import full_is_too_large
 
 _NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-[0-9a-f]{8,32})?")
-_VECTORS = min(1024, os.sysconf("SC_IOV_MAX"))
+DIRECT_BYTES = 64 << 20
+"""Smaller data stays in memory for those who read it next."""
+BLOCK_BYTES = 4096
+"""What direct writing is aligned to: the largest block of disks in use."""
 _ALLOCATE_BYTES = 1 << 20
 """Smaller data is not worth reserving its room beforehand."""
 
@@ -84,10 +88,16 @@ def workshop(path: Path) -> Path:
 
 
 class FileWriter:
+    """Writes large data around the page cache where the file system lets it: copying it there would cost more than all
+    else that is done with it, and push out what others need.
+    """
+
     def __init__(self, target: Path, size_hint: int | None) -> None:
         self._target, self._part = target, part(target)
         self._descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         self._open = True
+        small = size_hint is not None and size_hint < DIRECT_BYTES
+        self._direct = not small and self._set_direct(on=True)
         if size_hint and size_hint >= _ALLOCATE_BYTES:
             try:
                 self._reserve(size_hint)
@@ -101,16 +111,30 @@ class FileWriter:
         if size > room.f_bavail * room.f_frsize:
             raise OSError(errno.ENOSPC, "no space is left for the announced size")
 
-    def write(self, *pieces: bytes) -> None:
+    def _set_direct(self, *, on: bool) -> bool:
+        """Switch direct writing on or off; says whether it is on now."""
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+        except OSError:
+            return False
+        return on
+
+    def write(self, data: memoryview) -> None:
         with full_is_too_large():
-            for at in range(0, len(pieces), _VECTORS):
-                left = [memoryview(piece) for piece in pieces[at : at + _VECTORS]]
-                while left:
-                    done = os.writev(self._descriptor, left)
-                    while left and done >= len(left[0]):
-                        done -= len(left.pop(0))
-                    if left:
-                        left[0] = left[0][done:]
+            while data:
+                data = data[self._write(data) :]
+
+    def _write(self, data: memoryview) -> int:
+        if self._direct and (whole := len(data) - len(data) % BLOCK_BYTES):
+            try:
+                return os.writev(self._descriptor, [data[:whole]])
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # memory, or a file system, that it cannot be done with
+                    raise
+        # What is less than a block goes the usual way; what comes after it does not begin with a block.
+        self._direct = self._set_direct(on=False)
+        return os.writev(self._descriptor, [data])
 
     def finish(self) -> None:
         with full_is_too_large():

@@ -14,7 +14,7 @@ from typing import Protocol
 from clearsky.errors import TooLarge
 
 CHUNK_BYTES = 4 << 20
-"""What is written and read at once: large enough that thread hops and system calls do not count."""
+"""What is read at once: large enough that thread hops and system calls do not count."""
 
 
 class StorageFull(TooLarge):
@@ -24,8 +24,8 @@ class StorageFull(TooLarge):
 class Writer(Protocol):
     """Bytes that are being written. Until `finish` they are unfinished: never readable under their name."""
 
-    def write(self, *pieces: bytes) -> None:
-        """Append all pieces, in their order; raises StorageFull."""
+    def write(self, data: memoryview) -> None:
+        """Append data, which is the caller's again afterwards; raises StorageFull."""
 
     def finish(self) -> None:
         """Make the bytes durable, then readable, in one step."""

@@ -151,8 +151,8 @@ class RbdWriter:
                 self._context.close()
                 raise
 
-    def write(self, *pieces: bytes) -> None:
-        chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def write(self, data: memoryview) -> None:
+        chunk = bytes(data)
         with self._store.translated():
             end = self._offset + len(chunk)
             if end > self._size:

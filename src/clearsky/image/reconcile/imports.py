@@ -200,9 +200,8 @@ def _download(one: _Import, found: download.Download) -> Any:
 def _pour(one: _Import, chunks: Any, intake: Intake, name: str, what: str) -> Facts:
     try:
         for chunk in chunks:
-            if intake.add(chunk):
-                intake.flush()
-                one.beat(name, intake.size, what)
+            intake.add(chunk)
+            one.beat(name, intake.size, what)
         return intake.finish()
     except BaseException:
         intake.abandon()
