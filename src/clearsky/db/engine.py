@@ -92,10 +92,14 @@ def wake(connection: Connection, topic: str) -> None:
     connection.info["wake"].add(topic)
 
 
-def lock(connection: Connection, name: str) -> None:
-    """Serialize write transactions that lock the same name, until they end (SQLite writes are serial already)."""
+def lock(connection: Connection, name: str, *, shared: bool = False) -> None:
+    """Serialize write transactions that lock the same name, until they end (SQLite writes are serial already).
+
+    Those that lock it `shared` exclude only the others.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
+        function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        connection.execute(text(f"SELECT {function}(:key)"), {"key": zlib.crc32(name.encode())})
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

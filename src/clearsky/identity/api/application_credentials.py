@@ -16,6 +16,7 @@ from clearsky.identity import audit, passwords, times
 from clearsky.identity import tables as t
 from clearsky.identity.api.handed_on import refuse_delegated, refuse_restricted, wanted_roles
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import delegation as schema
 from clearsky.identity.store import assignment, delegation
 from clearsky.identity.token_body import view_rule
@@ -87,7 +88,7 @@ def create_application_credential(call: Call) -> Reply:
         "expires_at": expires_at,
         "unrestricted": bool(body.get("unrestricted")),
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         refuse_restricted(c, call, "additional application credentials")
         role_ids = _roles(c, call, body, project_id)
         rule_ids = [_rule(c, user_id, given) for given in body.get("access_rules") or []]
@@ -149,7 +150,7 @@ def show_application_credential(call: Call) -> Reply:
 def delete_application_credential(call: Call) -> Reply:
     """Delete an application credential; its tokens are void at once."""
     call.authorize("identity:delete_application_credential", user_id=call.params["user_id"])
-    with call.house.db.write() as c:
+    with writing(call) as c:
         refuse_restricted(c, call, "additional application credentials")
         row = _own(c, call)
         delegation.remove_application_credentials(c, t.application_credentials.c.id == row.id)
@@ -189,7 +190,7 @@ def show_access_rule(call: Call) -> Reply:
 def delete_access_rule(call: Call) -> Reply:
     """Delete an access rule that no application credential uses."""
     call.authorize("identity:delete_access_rule", user_id=call.params["user_id"])
-    with call.house.db.write() as c:
+    with writing(call) as c:
         delegation.remove_access_rule(c, call.params["access_rule_id"], call.params["user_id"])
     audit.changed(call, "delete", "access rule", call.params["access_rule_id"])
     return Reply()

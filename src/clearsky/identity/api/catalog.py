@@ -14,6 +14,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import catalog, removal
 
@@ -78,7 +79,7 @@ def create_region_named(call: Call) -> Reply:
 def _create_region(call: Call, id: str) -> Reply:
     if len(id) > 255:
         raise Invalid(f"region.id has {len(id)} characters; at most 255 are taken")
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.create(c, t.regions, {"id": id} | _region(c, call.body["region"], id), "region")
     return Reply({"region": view_region(call, row)})
 
@@ -106,7 +107,7 @@ def show_region(call: Call) -> Reply:
 )
 def update_region(call: Call) -> Reply:
     """Update a region."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.regions, call.params["region_id"], "region")
         values = _region(c, call.body["region"], row.id, row)
         row = store.change(c, t.regions, row.id, values, "region")
@@ -116,7 +117,7 @@ def update_region(call: Call) -> Reply:
 @routes.delete("/v3/regions/{region_id}", rule="identity:delete_region")
 def delete_region(call: Call) -> Reply:
     """Delete a region and those below it, where no endpoint is in any of them."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.regions, call.params["region_id"], "region")
         ids = catalog.regions_below(c, row.id)
         catalog.refuse_region_in_use(c, ids)
@@ -150,7 +151,7 @@ def _service(body: dict[str, Any], before: Any = None) -> dict[str, Any]:
 )
 def create_service(call: Call) -> Reply:
     """Create a service."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         values = {"id": uuid.uuid4().hex} | _service(call.body["service"])
         row = store.create(c, t.services, values, "service")
         store.bump(c)  # tokens show the catalog
@@ -180,7 +181,7 @@ def show_service(call: Call) -> Reply:
 )
 def update_service(call: Call) -> Reply:
     """Update a service."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.services, call.params["service_id"], "service")
         row = store.change(c, t.services, row.id, _service(call.body["service"], row), "service")
         store.bump(c)
@@ -190,7 +191,7 @@ def update_service(call: Call) -> Reply:
 @routes.delete("/v3/services/{service_id}", rule="identity:delete_service")
 def delete_service(call: Call) -> Reply:
     """Delete a service with its endpoints and limits."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         removal.service(c, call.params["service_id"])
         store.bump(c)
     return Reply()
@@ -254,7 +255,7 @@ def _refuse_template(url: str) -> None:
 )
 def create_endpoint(call: Call) -> Reply:
     """Create an endpoint of a service."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         values = {"id": uuid.uuid4().hex} | _endpoint(c, call.body["endpoint"])
         row = store.create(c, t.endpoints, values, "endpoint")
         store.bump(c)
@@ -286,7 +287,7 @@ def show_endpoint(call: Call) -> Reply:
 )
 def update_endpoint(call: Call) -> Reply:
     """Update an endpoint."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.endpoints, call.params["endpoint_id"], "endpoint")
         values = _endpoint(c, call.body["endpoint"], row)
         row = store.change(c, t.endpoints, row.id, values, "endpoint")
@@ -297,7 +298,7 @@ def update_endpoint(call: Call) -> Reply:
 @routes.delete("/v3/endpoints/{endpoint_id}", rule="identity:delete_endpoint")
 def delete_endpoint(call: Call) -> Reply:
     """Delete an endpoint."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.endpoints, call.params["endpoint_id"], "endpoint")
         removal.endpoints(c, row.id)
         store.bump(c)

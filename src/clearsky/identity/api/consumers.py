@@ -15,6 +15,7 @@ from clearsky.identity import service, store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import oauth1 as schema
 from clearsky.identity.store import oauth1, revocation
 
@@ -53,7 +54,7 @@ def create_consumer(call: Call) -> Reply:
         "description": body.get("description"),
         "extra": attributes.others(body, _KNOWN),
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = oauth1.add_consumer(c, service.credential_keys(call.house), values, secret)
     return Reply({"consumer": _view(call, row) | {"secret": secret}})
 
@@ -79,7 +80,7 @@ def update_consumer(call: Call) -> Reply:
     body, id = _plain(call.body["consumer"]), call.params["consumer_id"]
     if body.get("id", id) != id:
         raise Invalid(f"consumer.id = {body['id']!r:.80} should be left out: a consumer keeps its id.")
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = oauth1.consumer(c, id)
         values = {"extra": attributes.others(body, _KNOWN, row)}
         if "description" in body:
@@ -92,7 +93,7 @@ def update_consumer(call: Call) -> Reply:
 def delete_consumer(call: Call) -> Reply:
     """Delete a consumer; what it was allowed is void at once."""
     id = call.params["consumer_id"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         oauth1.remove_consumer(c, id)
         revocation.tell(c, service.remember_s(call.house), **{"OS-OAUTH1:consumer_id": id})
     return Reply()

@@ -14,6 +14,7 @@ from clearsky.errors import Invalid
 from clearsky.identity import audit, service, store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import credential as schema
 from clearsky.identity.store import credential
 from clearsky.identity.tokens import Token
@@ -86,7 +87,7 @@ def create_credential(call: Call) -> Reply:
         "type": body["type"],
         "extra": {name: value for name, value in body.items() if name not in _KNOWN},
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.users, values["user_id"], "user")
         row = credential.add(c, service.credential_keys(call.house), values, blob)
     audit.changed(call, "create", "credential", row.id, type=row.type)
@@ -123,7 +124,7 @@ def update_credential(call: Call) -> Reply:
     body, keys = call.body["credential"], service.credential_keys(call.house)
     if not body:
         raise Invalid("credential needs at least one property to change")
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _found(c, call, "identity:update_credential")
         for name in ("id", "user_id", "project_id", "type"):
             if name in body and body[name] != getattr(row, name):
@@ -147,7 +148,7 @@ def _check_limits(before: dict[str, Any], after: dict[str, Any]) -> None:
 @routes.delete(_ONE, rule="identity:any_token")
 def delete_credential(call: Call) -> Reply:
     """Delete a credential."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _found(c, call, "identity:delete_credential")
         credential.remove(c, row.id)
     audit.changed(call, "delete", "credential", row.id)

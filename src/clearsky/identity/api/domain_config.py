@@ -11,6 +11,7 @@ from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Forbidden, NotFound
 from clearsky.identity import domain_options
+from clearsky.identity.api.writing import writing
 from clearsky.identity.domain_options import Options
 from clearsky.identity.store import domain_option, resource
 
@@ -146,7 +147,7 @@ def _checked(call: Call, options: Options) -> Options:
 @routes.put(_ALL, rule="identity:create_domain_config", status=201, request=_BODY, response=_BODY)
 def create_config(call: Call) -> Reply:
     """Give a domain settings of its own, in place of those that it had."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         domain_id, _, present = _found(call, c)
         options = _checked(call, call.body["config"])
         domain_option.remove(c, domain_id)
@@ -157,7 +158,7 @@ def create_config(call: Call) -> Reply:
 
 def _change(call: Call, options: Options) -> Reply:
     """Set options of groups that the domain has; answer all of its settings."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         domain_id, _, present = _found(call, c)
         checked = _checked(call, options)
         if not {group for group, _ in present} >= {group for group in checked if "group" in call.params}:
@@ -200,7 +201,7 @@ def update_option(call: Call) -> Reply:
 def delete_config(call: Call) -> Reply:
     """Take away a domain's own settings, one group of them, or one."""
     group, option = call.params.get("group", ""), call.params.get("option", "")
-    with call.house.db.write() as c:
+    with writing(call) as c:
         domain_id, _, present = _found(call, c)
         named = {(g, o) for g, o in present if group in ("", g) and option in ("", o)}
         if not named:

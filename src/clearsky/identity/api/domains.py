@@ -15,6 +15,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import removal, resource
 
@@ -67,7 +68,7 @@ def new_domain(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Create a domain and render it."""
     id = body.get("explicit_domain_id") or uuid.uuid4().hex
     values = {"id": id, "domain_id": resource.DOMAIN_ROOT, "is_domain": True} | columns(body, _KNOWN)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.create(c, t.projects, values, "domain")
         resource.set_tags(c, row.id, body.get("tags") or ())
     return view_domain(call, row) | {"tags": sorted(body.get("tags") or ())}
@@ -101,7 +102,7 @@ def show_domain(call: Call) -> Reply:
 def update_domain(call: Call) -> Reply:
     """Update a domain; disabling it voids every token in it."""
     body = call.body["domain"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = guard.domain(call, c, "identity:update_domain")
         attributes.refuse_immutable(row, "domain", body)
         row = store.change(c, t.projects, row.id, columns(body, _KNOWN, row), "domain")
@@ -115,7 +116,7 @@ def update_domain(call: Call) -> Reply:
 @routes.delete("/v3/domains/{domain_id}", rule="identity:delete_domain")
 def delete_domain(call: Call) -> Reply:
     """Delete a disabled domain with everything in it."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.lock_trees(c)
         remove_domain(c, guard.domain(call, c, "identity:delete_domain"))
     return Reply()

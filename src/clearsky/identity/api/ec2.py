@@ -16,6 +16,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api.auth import issued, refusing
 from clearsky.identity.api.credentials import made_by
 from clearsky.identity.api.render import enclose, link
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import auth as auth_schema
 from clearsky.identity.schema import credential as schema
 from clearsky.identity.store import credential, resource
@@ -52,7 +53,7 @@ def create_ec2_credential(call: Call) -> Reply:
         "type": "ec2",
         "extra": {},
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.users, user_id, "user")
         resource.project(c, project_id)
         row = credential.add(c, service.credential_keys(call.house), values, orjson.dumps(blob).decode())
@@ -89,7 +90,7 @@ def show_ec2_credential(call: Call) -> Reply:
 @routes.delete(_ONE, rule="identity:any_token")
 def delete_ec2_credential(call: Call) -> Reply:
     """Delete an access key."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _found(c, call, "identity:ec2_delete_credential")
         credential.remove(c, row.id)
     audit.changed(call, "delete", "credential", row.id, type="ec2")

@@ -16,6 +16,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api.catalog import view_endpoint
 from clearsky.identity.api.projects import project_list
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.common import ID, OBJECT
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import catalog, kit, removal, resource
@@ -62,7 +63,7 @@ def _values(c: Connection, body: dict[str, Any]) -> dict[str, Any]:
 )
 def create_endpoint_group(call: Call) -> Reply:
     """Create a group of endpoints: those that the filters fit."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         values = {"id": uuid.uuid4().hex} | _values(c, call.body["endpoint_group"])
         row = store.create(c, t.endpoint_groups, values, "endpoint_group")
     return Reply({"endpoint_group": view_endpoint_group(call, row)})
@@ -96,7 +97,7 @@ def show_endpoint_group(call: Call) -> Reply:
 )
 def update_endpoint_group(call: Call) -> Reply:
     """Update an endpoint group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         values = _values(c, call.body["endpoint_group"])
         row = store.change(c, t.endpoint_groups, _group(call, c).id, values, "endpoint group")
         store.bump(c)  # tokens show the catalog
@@ -106,7 +107,7 @@ def update_endpoint_group(call: Call) -> Reply:
 @routes.delete(f"{_BASE}/endpoint_groups/{{endpoint_group_id}}", rule="identity:delete_endpoint_group")
 def delete_endpoint_group(call: Call) -> Reply:
     """Delete an endpoint group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         removal.endpoint_group(c, call.params["endpoint_group_id"])
         store.bump(c)
     return Reply()
@@ -189,7 +190,7 @@ def _endpoint_pair(call: Call, c: Connection) -> dict[str, str]:
 )
 def add_group_to_project(call: Call) -> Reply:
     """Let a project see the endpoints of a group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         _associate(c, t.project_endpoint_groups, _group_pair(call, c))
     return Reply()
 
@@ -215,7 +216,7 @@ def show_group_in_project(call: Call) -> Reply:
 )
 def remove_group_from_project(call: Call) -> Reply:
     """Let a project no longer see the endpoints of a group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         _dissociate(c, t.project_endpoint_groups, _group_pair(call, c))
     return Reply()
 
@@ -265,7 +266,7 @@ def list_endpoints_of_project(call: Call) -> Reply:
 )
 def add_endpoint_to_project(call: Call) -> Reply:
     """Let a project see an endpoint."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         _associate(c, t.project_endpoints, _endpoint_pair(call, c))
     return Reply()
 
@@ -290,6 +291,6 @@ def check_endpoint_in_project(call: Call) -> Reply:
 )
 def remove_endpoint_from_project(call: Call) -> Reply:
     """Let a project no longer see an endpoint."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         _dissociate(c, t.project_endpoints, _endpoint_pair(call, c))
     return Reply()

@@ -14,6 +14,7 @@ from clearsky.errors import Invalid
 from clearsky.identity import audit, store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import enclose, filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.federation import mapping as language
 from clearsky.identity.schema import federation as schema
 from clearsky.identity.store import federation, resource
@@ -70,7 +71,7 @@ def _whole(call: Call, c: Connection, row: Any) -> dict[str, Any]:
 def create_identity_provider(call: Call) -> Reply:
     """Create an identity provider, with a domain for its users where none is named."""
     id, body = _id(call, "provider_id"), call.body["identity_provider"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         given = body.get("domain_id")
         domain_id = resource.domain(c, given).id if given else _own_domain(c, id)
         values = {
@@ -128,7 +129,7 @@ def update_identity_provider(call: Call) -> Reply:
     """Update an identity provider."""
     id, body = call.params["provider_id"], call.body["identity_provider"]
     values = {name: body[name] for name in ("enabled", "description", "authorization_ttl") if name in body}
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.change(c, t.identity_providers, id, values, "identity provider")
         if "remote_ids" in body:
             federation.set_remote_ids(c, id, body["remote_ids"] or [])
@@ -142,7 +143,7 @@ def update_identity_provider(call: Call) -> Reply:
 def delete_identity_provider(call: Call) -> Reply:
     """Delete an identity provider with its protocols; its domain and users stay, but cannot log in by it."""
     id = call.params["provider_id"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.identity_providers, id, "identity provider")
         federation.remove_provider(c, id)
         store.bump(c)
@@ -181,7 +182,7 @@ def create_protocol(call: Call) -> Reply:
         "mapping_id": body["mapping_id"],
         "remote_id_attribute": body.get("remote_id_attribute"),
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.identity_providers, values["provider_id"], "identity provider")
         _mapping_there(c, body["mapping_id"])
         row = store.create(c, t.protocols, values, "federation_protocol")
@@ -217,7 +218,7 @@ def show_protocol(call: Call) -> Reply:
 def update_protocol(call: Call) -> Reply:
     """Let a protocol use another mapping."""
     body = call.body["protocol"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         if "mapping_id" in body:
             _mapping_there(c, body["mapping_id"])
         row = federation.change_protocol(
@@ -231,7 +232,7 @@ def update_protocol(call: Call) -> Reply:
 def delete_protocol(call: Call) -> Reply:
     """Delete a protocol of an identity provider."""
     provider_id, id = call.params["provider_id"], call.params["protocol_id"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         federation.remove_protocol(c, provider_id, id)
         store.bump(c)
     audit.changed(call, "delete", "protocol", id, identity_provider_id=provider_id)
@@ -270,7 +271,7 @@ def create_mapping(call: Call) -> Reply:
         "rules": body["rules"],
         "schema_version": body.get("schema_version") or "1.0",
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.create(c, t.mappings, values, "mapping")
     audit.changed(call, "create", "mapping", row.id)
     return Reply({"mapping": _view_mapping(call, row)})
@@ -297,7 +298,7 @@ def update_mapping(call: Call) -> Reply:
     """Replace the rules of a mapping; they count from the next log-in on."""
     body = call.body["mapping"]
     _check_patterns(body["rules"])
-    with call.house.db.write() as c:
+    with writing(call) as c:
         values = {name: body[name] for name in ("rules", "schema_version") if body.get(name) is not None}
         row = store.change(c, t.mappings, call.params["mapping_id"], values, "mapping")
     audit.changed(call, "update", "mapping", row.id)
@@ -308,7 +309,7 @@ def update_mapping(call: Call) -> Reply:
 def delete_mapping(call: Call) -> Reply:
     """Delete a mapping; protocols that use it let nobody in until they have another one."""
     id = call.params["mapping_id"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.mappings, id, "mapping")
         c.execute(delete(t.mappings).where(t.mappings.c.id == id))
     audit.changed(call, "delete", "mapping", id)
@@ -344,7 +345,7 @@ def create_service_provider(call: Call) -> Reply:
     values = (
         defaults | {"id": _id(call, "service_provider_id")} | _service_values(call.body["service_provider"])
     )
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.create(c, t.service_providers, values, "service_provider")
         store.bump(c)
     audit.changed(call, "create", "service provider", row.id)
@@ -378,7 +379,7 @@ def show_service_provider(call: Call) -> Reply:
 def update_service_provider(call: Call) -> Reply:
     """Update a service provider."""
     id, values = call.params["service_provider_id"], _service_values(call.body["service_provider"])
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.change(c, t.service_providers, id, values, "service provider")
         store.bump(c)
     audit.changed(call, "update", "service provider", id)
@@ -389,7 +390,7 @@ def update_service_provider(call: Call) -> Reply:
 def delete_service_provider(call: Call) -> Reply:
     """Delete a service provider."""
     id = call.params["service_provider_id"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         store.get(c, t.service_providers, id, "service provider")
         c.execute(delete(t.service_providers).where(t.service_providers.c.id == id))
         store.bump(c)

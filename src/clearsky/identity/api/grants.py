@@ -14,6 +14,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api import guard
 from clearsky.identity.api.render import enclose
 from clearsky.identity.api.roles import view_role
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import INDEX
 from clearsky.identity.store import assignment, resource
 
@@ -102,7 +103,7 @@ def list_grants(call: Call) -> Reply:
 
 def create_grant(call: Call) -> Reply:
     """Give an actor a role on a target."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         assignment.assign(c, _grant(call, c, "create"))
         store.bump(c)
     return Reply()
@@ -122,7 +123,7 @@ def check_grant(call: Call) -> Reply:
 
 def delete_grant(call: Call) -> Reply:
     """Take a role on a target from an actor."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         assignment.unassign(c, _grant(call, c, "revoke"))
         store.bump(c)
     return Reply()

@@ -17,6 +17,7 @@ from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, link, listed
 from clearsky.identity.api.users import user_list
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import identity, removal, resource
 from clearsky.identity.times import iso
@@ -46,7 +47,7 @@ def create_group(call: Call) -> Reply:
     body = call.body["group"]
     domain_id = body.get("domain_id") or default_domain(call)
     call.authorize("identity:create_group", **{"target.group.domain_id": domain_id})
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.domain(c, domain_id)
         values = {"id": uuid.uuid4().hex, "domain_id": domain_id} | _columns(body)
         row = store.create(c, t.groups, values, "group")
@@ -78,7 +79,7 @@ def show_group(call: Call) -> Reply:
 def update_group(call: Call) -> Reply:
     """Update a group."""
     body = call.body["group"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = guard.group(call, c, "identity:update_group")
         if body.get("domain_id", row.domain_id) != row.domain_id:
             raise Invalid(
@@ -91,7 +92,7 @@ def update_group(call: Call) -> Reply:
 @routes.delete("/v3/groups/{group_id}", rule="identity:any_token")
 def delete_group(call: Call) -> Reply:
     """Delete a group with memberships and assignments."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         removal.group(c, guard.group(call, c, "identity:delete_group").id)
         store.bump(c)
     return Reply()
@@ -145,7 +146,7 @@ def _pair(call: Call, c: Connection, rule: str) -> tuple[str, str]:
 @routes.put("/v3/groups/{group_id}/users/{user_id}", rule="identity:any_token", status=204)
 def add_user_to_group(call: Call) -> Reply:
     """Add a user to a group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         identity.add_member(c, *_pair(call, c, "identity:add_user_to_group"))
         store.bump(c)
     return Reply()
@@ -164,7 +165,7 @@ def check_user_in_group(call: Call) -> Reply:
 @routes.delete("/v3/groups/{group_id}/users/{user_id}", rule="identity:any_token")
 def remove_user_from_group(call: Call) -> Reply:
     """Remove a user from a group."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         identity.remove_member(c, *_pair(call, c, "identity:remove_user_from_group"))
         store.bump(c)
     return Reply()

@@ -13,6 +13,7 @@ from clearsky.errors import Forbidden, Invalid
 from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import limits as schema
 from clearsky.identity.store import limit, resource
 
@@ -66,7 +67,7 @@ def _checked(c: Connection, key: str, body: dict[str, Any]) -> dict[str, Any]:
 def create_registered_limits(call: Call) -> Reply:
     """Register limits: what every project may use of a service's resources."""
     rows = []
-    with call.house.db.write() as c:
+    with writing(call) as c:
         for body in call.body["registered_limits"]:
             values = {"id": uuid.uuid4().hex, "region_id": ""} | _checked(c, "registered_limits", body)
             rows.append(store.create(c, t.registered_limits, values, "registered_limit"))
@@ -101,7 +102,7 @@ def show_registered_limit(call: Call) -> Reply:
 def update_registered_limit(call: Call) -> Reply:
     """Update a registered limit; one that limits refer to keeps its service, region and resource."""
     body = call.body["registered_limit"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.registered_limits, call.params["registered_limit_id"], "registered limit for")
         values = _checked(c, "registered_limit", body)
         if any(
@@ -116,7 +117,7 @@ def update_registered_limit(call: Call) -> Reply:
 @routes.delete("/v3/registered_limits/{registered_limit_id}", rule="identity:delete_registered_limit")
 def delete_registered_limit(call: Call) -> Reply:
     """Delete a registered limit that no limit refers to."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.registered_limits, call.params["registered_limit_id"], "registered limit for")
         limit.refuse_in_use(c, row.id)
         c.execute(t.registered_limits.delete().where(t.registered_limits.c.id == row.id))
@@ -152,7 +153,7 @@ def _consistent(
 def create_limits(call: Call) -> Reply:
     """Give projects or domains limits of their own, instead of the registered defaults."""
     ids = [uuid.uuid4().hex for _ in call.body["limits"]]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         for id, body in zip(ids, call.body["limits"], strict=True):
             checked = _checked(c, "limits", {"region_id": None} | body)
             registered = limit.registered(
@@ -202,7 +203,7 @@ def show_limit(call: Call) -> Reply:
 def update_limit(call: Call) -> Reply:
     """Change how much a limit allows."""
     body = call.body["limit"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = limit.limit(c, call.params["limit_id"])
         if "resource_limit" in body:
             registered = store.get(c, t.registered_limits, row.registered_limit_id, "registered limit for")
@@ -215,7 +216,7 @@ def update_limit(call: Call) -> Reply:
 @routes.delete("/v3/limits/{limit_id}", rule="identity:delete_limit")
 def delete_limit(call: Call) -> Reply:
     """Delete a limit: the registered default counts again."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = limit.limit(c, call.params["limit_id"])
         c.execute(t.limits.delete().where(t.limits.c.id == row.id))
     return Reply()

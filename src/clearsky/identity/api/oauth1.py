@@ -24,6 +24,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api.handed_on import refuse_delegated, refuse_restricted, wanted_roles
 from clearsky.identity.api.render import enclose
 from clearsky.identity.api.roles import view_role
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema import oauth1 as schema
 from clearsky.identity.schema.resources import INDEX, SHOW
 from clearsky.identity.store import assignment, get, resource, revocation
@@ -73,7 +74,7 @@ def create_request_token(call: Call) -> Reply:
         "project_id": project_id,
         "expires_at": _end(call.house.config.identity.oauth1_request_token_s),
     }
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.project(c, project_id)
         store.consumer(c, consumer_id)
         row = store.add_request_token(c, keys, values, secret)
@@ -98,7 +99,7 @@ def authorize_request_token(call: Call) -> Reply:
     """Let a consumer have some of one's own roles on the project that it asks for."""
     refuse_delegated(call, "authorize a request token")
     user_id, verifier = call.caller.user_id, secrets.token_hex(8)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         refuse_restricted(c, call, "OAuth1 tokens")
         row = _live_request_token(c, call.params["request_token_id"])
         wanted = wanted_roles(c, call.body["roles"])
@@ -122,7 +123,7 @@ def create_access_token(call: Call) -> Reply:
         raise Unauthorized("Invalid client or request token.")
     oauth1.insist(call.house, signed, store.secret_of(keys, consumer), store.secret_of(keys, asked))
     secret = secrets.token_hex(16)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         asked = _live_request_token(c, asked_id)
         if asked.authorizing_user_id is None:
             raise Unauthorized("Request token does not have an authorizing user id.")
@@ -174,7 +175,7 @@ def show_access_token(call: Call) -> Reply:
 @routes.delete(_ONE, rule="identity:delete_access_token")
 def delete_access_token(call: Call) -> Reply:
     """Take back what a consumer was allowed; tokens that it got are void at once."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _found(call, c)
         store.remove_access_token(c, row.id)
         revocation.tell(c, service.remember_s(call.house), **{"OS-OAUTH1:access_token_id": row.id})

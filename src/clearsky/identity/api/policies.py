@@ -16,6 +16,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api import attributes
 from clearsky.identity.api.catalog import view_endpoint
 from clearsky.identity.api.render import enclose, filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import catalog, removal
 
@@ -42,7 +43,7 @@ def _values(body: dict[str, Any], before: Any = None) -> dict[str, Any]:
 )
 def create_policy(call: Call) -> Reply:
     """Create a policy."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.create(c, t.policies, {"id": uuid.uuid4().hex} | _values(call.body["policy"]), "policy")
     return Reply({"policy": view_policy(call, row)})
 
@@ -69,7 +70,7 @@ def show_policy(call: Call) -> Reply:
 )
 def update_policy(call: Call) -> Reply:
     """Update a policy."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _policy(call, c)
         row = store.change(c, t.policies, row.id, _values(call.body["policy"], row), "policy")
     return Reply({"policy": view_policy(call, row)})
@@ -78,7 +79,7 @@ def update_policy(call: Call) -> Reply:
 @routes.delete("/v3/policies/{policy_id}", rule="identity:delete_policy")
 def delete_policy(call: Call) -> Reply:
     """Delete a policy."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         removal.policy(c, call.params["policy_id"])
     return Reply()
 
@@ -114,7 +115,7 @@ def _register(kind: str, path: str) -> None:
 
 def create_association(call: Call) -> Reply:
     """Make a policy the one for an endpoint, a service, or a service in a region."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         lock(c, "identity.policy_associations")
         policy, place = _policy(call, c), _place(call, c)
         changed = update(t.policy_associations).where(_where(place)).values(policy_id=policy.id)
@@ -134,7 +135,7 @@ def check_association(call: Call) -> Reply:
 
 def delete_association(call: Call) -> Reply:
     """Let a policy no longer be for an endpoint, a service, or a service in a region."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         policy, place = _policy(call, c), _place(call, c)
         if not c.execute(delete(t.policy_associations).where(_where(place, policy_id=policy.id))).rowcount:
             raise _missing(policy.id, place)

@@ -12,6 +12,7 @@ from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Invalid, NotFound
 from clearsky.identity.api import attributes, guard
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import TAG, TAGS
 from clearsky.identity.store import resource
 
@@ -56,7 +57,7 @@ def list_tags(call: Call) -> Reply:
 @routes.put("/v3/projects/{project_id}/tags", rule="identity:any_token", request=_BODY, response=_SHOW)
 def replace_tags(call: Call) -> Reply:
     """Replace a project's tags."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _writable(call, c, "identity:update_project_tags")
         resource.set_tags(c, row.id, call.body["tags"])
         return _shown(call, resource.tags(c, row.id))
@@ -65,7 +66,7 @@ def replace_tags(call: Call) -> Reply:
 @routes.delete("/v3/projects/{project_id}/tags", rule="identity:any_token")
 def delete_tags(call: Call) -> Reply:
     """Remove all of a project's tags."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.set_tags(c, _writable(call, c, "identity:delete_project_tags").id, ())
     return Reply()
 
@@ -84,7 +85,7 @@ def check_tag(call: Call) -> Reply:
 def create_tag(call: Call) -> Reply:
     """Give a project a tag."""
     value = call.params["value"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = _writable(call, c, "identity:create_project_tag")
         _ONE.check(value)
         tags = resource.tags(c, row.id)
@@ -99,6 +100,6 @@ def create_tag(call: Call) -> Reply:
 @routes.delete("/v3/projects/{project_id}/tags/{value}", rule="identity:any_token")
 def delete_tag(call: Call) -> Reply:
     """Take a tag from a project."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.remove_tag(c, _writable(call, c, "identity:delete_project_tag").id, call.params["value"])
     return Reply()

@@ -15,6 +15,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.domains import columns, new_domain, remove_domain, tags_by_id
 from clearsky.identity.api.render import filtered, flag, is_true, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.store import assignment, effective, limit, removal, resource
 
@@ -69,7 +70,7 @@ def create_project(call: Call) -> Reply:
     body = call.body["project"]
     if body.get("is_domain"):
         return _create_as_domain(call, body)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.lock_trees(c)
         domain_id, parent_id = _place(call, c, body)
         call.authorize("identity:create_project", **{"target.project.domain_id": domain_id})
@@ -213,7 +214,7 @@ def list_projects_of_user(call: Call) -> Reply:
 def update_project(call: Call) -> Reply:
     """Update a project; disabling it voids its tokens."""
     body = call.body["project"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         if "enabled" in body:
             resource.lock_trees(c)
         row = guard.project(
@@ -263,7 +264,7 @@ def _refuse_switch(c: Connection, row: Any, *, enable: bool) -> None:
 @routes.delete("/v3/projects/{project_id}", rule="identity:any_token")
 def delete_project(call: Call) -> Reply:
     """Delete a project with everything that hangs on it."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.lock_trees(c)
         if _is_domain(call, c):
             remove_domain(c, guard.project(call, c, "identity:delete_domain"))

@@ -14,6 +14,7 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
 from clearsky.identity.schema.roles import INFERENCE, INFERENCES
 from clearsky.identity.store import assignment, removal, resource
@@ -46,7 +47,7 @@ def create_role(call: Call) -> Reply:
     body = call.body["role"]
     domain_id = body.get("domain_id") or ""
     call.authorize(f"identity:create_{'domain_' if domain_id else ''}role")
-    with call.house.db.write() as c:
+    with writing(call) as c:
         if domain_id:
             resource.domain(c, domain_id)
         values = {"id": uuid.uuid4().hex, "domain_id": domain_id} | _columns(body)
@@ -78,7 +79,7 @@ def show_role(call: Call) -> Reply:
 def update_role(call: Call) -> Reply:
     """Update a role."""
     body = call.body["role"]
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = guard.role(call, c, "update")
         attributes.refuse_immutable(row, "role", body)
         if "domain_id" in body and (body["domain_id"] or "") != row.domain_id:
@@ -93,7 +94,7 @@ def update_role(call: Call) -> Reply:
 @routes.delete("/v3/roles/{role_id}", rule="identity:any_token")
 def delete_role(call: Call) -> Reply:
     """Delete a role with every assignment of it."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = guard.role(call, c, "delete")
         attributes.refuse_immutable(row, "role")
         removal.role(c, row.id)
@@ -151,7 +152,7 @@ def list_implied(call: Call) -> Reply:
 )
 def create_implied(call: Call) -> Reply:
     """Let one role imply another."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         prior, implied = _pair(call, c)
         if implied.name in NEVER_IMPLIED:
             raise Forbidden(f"{implied.id} cannot be an implied role: no role may imply {implied.name!r}.")
@@ -188,7 +189,7 @@ def check_implied(call: Call) -> Reply:
 @routes.delete("/v3/roles/{role_id}/implies/{implied_role_id}", rule="identity:delete_implied_role")
 def delete_implied(call: Call) -> Reply:
     """Let one role no longer imply another."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         prior, implied = _pair(call, c)
         assignment.unimply(c, prior.id, implied.id)
         store.bump(c)

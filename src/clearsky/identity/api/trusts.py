@@ -15,6 +15,7 @@ from clearsky.identity import audit, service, store, times
 from clearsky.identity import tables as t
 from clearsky.identity.api.handed_on import refuse_restricted, wanted_roles
 from clearsky.identity.api.render import enclose, link
+from clearsky.identity.api.writing import writing
 from clearsky.identity.redelegation import Wanted, check_chain, depth
 from clearsky.identity.schema import delegation as schema
 from clearsky.identity.store import assignment, delegation, revocation
@@ -74,7 +75,7 @@ def create_trust(call: Call) -> Reply:
         raise Forbidden(_refusal("Using an OAuth-scoped token to create a trust"))
     now = time.time()
     expires_at = times.parse_future(body.get("expires_at"), "trust.expires_at", now)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         refuse_restricted(c, call, "trusts")
         store.get(c, t.users, body["trustee_user_id"], "user")
         source = _source(c, token, body, now)
@@ -183,7 +184,7 @@ def show_trust(call: Call) -> Reply:
 @routes.delete(_ONE, rule="identity:any_token")
 def delete_trust(call: Call) -> Reply:
     """Delete a trust and all that were handed on from it; their tokens are void at once."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         row = store.get(c, t.trusts, call.params["trust_id"], "trust")
         call.authorize(
             "identity:delete_trust", trustor_user_id=row.trustor_user_id, trustee_user_id=row.trustee_user_id

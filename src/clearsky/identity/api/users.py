@@ -19,6 +19,7 @@ from clearsky.identity.api import attributes, guard
 from clearsky.identity.api.domain_config import own_list_limit
 from clearsky.identity.api.projects import default_domain
 from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.writing import writing
 from clearsky.identity.auth import users
 from clearsky.identity.schema.resources import CREATE, INDEX, PASSWORD, SHOW, UPDATE
 from clearsky.identity.store import federated, removal, resource
@@ -103,7 +104,7 @@ def create_user(call: Call) -> Reply:
     if body.get("password") is not None:
         password_rules.refuse_weak(settings, body["password"])
         values |= password_rules.columns(settings, body["password"], values["options"], by_administrator=True)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         resource.domain(c, domain_id)
         _refuse_domain_as_default(c, body)
         row = store.create(c, t.users, values, "user")
@@ -149,7 +150,7 @@ def update_user(call: Call) -> Reply:
         values["valid_from"] = time.time()
     if body.get("enabled") and not row.enabled:
         values["last_active_at"] = time.time()
-    with call.house.db.write() as c:
+    with writing(call) as c:
         if "password" in body:
             password_rules.remember(c, settings, row)
         row = store.change(c, t.users, row.id, values, "user")
@@ -183,7 +184,7 @@ def change_password(call: Call) -> Reply:
     password_rules.refuse_too_soon(settings, row)
     password_rules.refuse_former(settings, hashes, body["password"])
     values = password_rules.columns(settings, body["password"], options, by_administrator=False)
-    with call.house.db.write() as c:
+    with writing(call) as c:
         password_rules.remember(c, settings, row)
         store.change(c, t.users, row.id, values | {"valid_from": time.time()}, "user")
         store.bump(c)
@@ -193,7 +194,7 @@ def change_password(call: Call) -> Reply:
 @routes.delete("/v3/users/{user_id}", rule="identity:any_token")
 def delete_user(call: Call) -> Reply:
     """Delete a user with everything that is the user's own."""
-    with call.house.db.write() as c:
+    with writing(call) as c:
         removal.user(c, guard.user(call, c, "identity:delete_user").id)
         store.bump(c)
     return Reply()

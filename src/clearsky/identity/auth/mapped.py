@@ -13,7 +13,7 @@ from clearsky.identity import tables as t
 from clearsky.identity.auth.interface import Proof
 from clearsky.identity.federation import mapping, shadow
 from clearsky.identity.federation.claims import attributes
-from clearsky.identity.store import AnyRow, federation, get
+from clearsky.identity.store import AnyRow, federation, get, keep_references
 from clearsky.identity.tokens import REFUSED, Federation
 
 
@@ -32,6 +32,7 @@ def prove(house: House, provider_id: str, protocol_id: str, claims: Mapping[str,
     """Return whom the claims lead to, after writing down what they give."""
     found = attributes(claims)
     with house.db.write() as c:
+        keep_references(c)
         provider, protocol = find(c, provider_id, protocol_id)
         _check_remote(c, provider, protocol, found)
         try:

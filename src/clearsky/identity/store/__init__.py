@@ -10,8 +10,20 @@ from clearsky.identity.store.kit import (
     current_revision,
     find,
     get,
+    keep_references,
     listing,
     revision,
 )
 
-__all__ = ["AnyRow", "bump", "change", "create", "current_revision", "find", "get", "listing", "revision"]
+__all__ = [
+    "AnyRow",
+    "bump",
+    "change",
+    "create",
+    "current_revision",
+    "find",
+    "get",
+    "keep_references",
+    "listing",
+    "revision",
+]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from clearsky.db.engine import Database
+from clearsky.db.engine import Database, lock
 from clearsky.db.paging import page
 from clearsky.errors import Conflict, NotFound
 from clearsky.identity import tables as t
@@ -35,6 +35,16 @@ def revision(c: Connection) -> int:
 def current_revision(db: Database) -> int:
     """Return the revision outside a transaction: every request with a token asks."""
     return int(db.value(_REVISION) or 0)
+
+
+def keep_references(c: Connection, *, deleting: bool = False) -> None:
+    """Let nothing be deleted that this transaction refers to; with `deleting`, nothing new refer to what it deletes.
+
+    To be called first in the transaction, before it looks at what is there. Rows refer to each other in ways that no
+    foreign key says (an assignment's actor is a user or a group), so one lock stands for all of them: deletions are
+    rare and short.
+    """
+    lock(c, "identity.references", shared=not deleting)
 
 
 @cache
