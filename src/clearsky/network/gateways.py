@@ -24,6 +24,7 @@ _NO_GATEWAY = {
     "gateway_port_id": None,
     "enable_snat": True,
     "qos_policy_id": None,
+    "ndp_proxy": False,
 }
 MOST = 10
 """So many gateways a router may have."""
@@ -83,6 +84,8 @@ def unplug(c: Connection, router: Any, port: Any, *, network_stays: bool = False
     left = [one for one in of(c, [router])[router.id] if one.id != port.id]
     if not network_stays and port.network_id not in {one.network_id for one in left}:
         _check_floating(c, router, port.network_id)
+    if port.id == router.gateway_port_id and not network_stays:
+        _check_proxies(c, router)
     store.remove_port(c, port.id)
     if port.id != router.gateway_port_id:
         return router
@@ -101,6 +104,15 @@ def _check_floating(c: Connection, router: Any, network_id: str) -> None:
         raise Conflict(
             f"Gateway cannot be updated for router {router.id}, since a gateway to external network {network_id} is required by one or more floating IPs: {', '.join(used[:10])}.",
             kind="RouterExternalGatewayInUseByFloatingIp",
+        )
+
+
+def _check_proxies(c: Connection, router: Any) -> None:
+    n = t.ndp_proxies.c
+    if found := c.execute(select(n.id).where(n.router_id == router.id)).scalar():
+        raise Conflict(
+            f"Unable to unset external gateway of router {router.id}, NDP proxy {found} is still in use on the router.",
+            kind="RouterGatewayInUseByNDPProxy",
         )
 
 

@@ -77,6 +77,8 @@ class Router:
     qos_policy_id: str | None = None
     ecmp: bool = False
     """Spread what leaves over the default routes of all gateways, not only of the first."""
+    ndp_proxy: bool = False
+    """Let IPv6 in from outside only to addresses that have an NDP proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,15 @@ class Forwarding:
     pairs: tuple[tuple[int, int], ...]
     """(port outside, port inside)"""
     internal_ip_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class NdpProxy:
+    """An IPv6 address inside that a router's gateway answers for outside, as if it were there."""
+
+    id: str
+    router_id: str
+    ip_address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +163,7 @@ class Topology:
     rules: tuple[Rule, ...] = ()
     address_groups: tuple[AddressGroup, ...] = ()
     forwardings: tuple[Forwarding, ...] = ()
+    ndp_proxies: tuple[NdpProxy, ...] = ()
     qos_rules: tuple[QosRule, ...] = ()
     gateway_hosts: tuple[str, ...] = ()
     """Chassis that may carry routers' gateways."""

@@ -9,7 +9,7 @@ _MEMBER = f"{ADMIN} or (role:member and project_id:%(project_id)s)"
 _MANAGER = f"{ADMIN} or (role:manager and project_id:%(project_id)s)"
 _SERVICE = f"{ADMIN} or role:service"
 _NAMES = ("network", "subnet", "subnetpool", "address_scope", "address_group", "port", "router", "floatingip",
-          "security_group", "security_group_rule", "rbac_policy")  # fmt: skip
+          "security_group", "security_group_rule", "rbac_policy", "ndp_proxy")  # fmt: skip
 
 RULES = (
     *(Rule(f"get_{name}", _READER) for name in _NAMES),

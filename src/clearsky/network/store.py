@@ -36,6 +36,7 @@ KINDS = {
     t.address_groups: ("Address group", "AddressGroupNotFound"),
     t.ports: ("Port", "PortNotFound"),
     t.routers: ("Router", "RouterNotFound"),
+    t.ndp_proxies: ("Ndp proxy", "NDPProxyNotFound"),
     t.floating_ips: ("Floating IP", "FloatingIPNotFound"),
     t.trunks: ("Trunk", "TrunkNotFound"),
     t.qos_policies: ("QoS policy", "QosPolicyNotFound"),
@@ -200,6 +201,7 @@ def remove_port(c: Connection, id: str) -> None:
     c.execute(delete(t.port_groups).where(t.port_groups.c.port_id == id))
     c.execute(delete(t.port_forwardings).where(t.port_forwardings.c.internal_port_id == id))
     c.execute(delete(t.sub_ports).where(t.sub_ports.c.port_id == id))
+    c.execute(delete(t.ndp_proxies).where(t.ndp_proxies.c.port_id == id))
     c.execute(delete(t.spare_bindings).where(t.spare_bindings.c.port_id == id))
     free = {"port_id": None, "fixed_ip_address": None, "router_id": None}
     c.execute(update(t.floating_ips).where(t.floating_ips.c.port_id == id).values(**free))

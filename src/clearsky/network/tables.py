@@ -177,9 +177,20 @@ routers = Table(
     Column("enable_snat", Boolean, nullable=False, default=True),
     Column("gateway_port_id", String(36)),
     Column("ecmp", Boolean, nullable=False, default=False, server_default=false()),
+    Column("ndp_proxy", Boolean, nullable=False, default=False, server_default=false()),
     Column("routes", Json, nullable=False, default=list),
     Column("availability_zone_hints", Json, nullable=False, default=list),
     Column("qos_policy_id", String(36), index=True),
+)
+
+ndp_proxies = Table(
+    "ndp_proxies",
+    metadata,
+    *_standard(),
+    Column("router_id", String(36), nullable=False, index=True),
+    Column("port_id", String(36), nullable=False, index=True),
+    Column("ip_address", String(64), nullable=False),
+    UniqueConstraint("router_id", "ip_address"),
 )
 
 floating_ips = Table(

@@ -15,6 +15,7 @@ from clearsky.network.model import (
     FixedIp,
     FloatingIp,
     Forwarding,
+    NdpProxy,
     Network,
     Port,
     QosRule,
@@ -58,6 +59,7 @@ def load(c: Connection, gateway_hosts: tuple[str, ...], default_dns: tuple[str, 
             AddressGroup(row.id, tuple(row.addresses)) for row in c.execute(select(t.address_groups))
         ),
         forwardings=tuple(_forwardings(c)),
+        ndp_proxies=tuple(_pick(NdpProxy, row) for row in c.execute(select(t.ndp_proxies))),
         qos_rules=tuple(_pick(QosRule, row) for row in c.execute(enforced)),
         gateway_hosts=gateway_hosts,
     )
@@ -159,4 +161,5 @@ def _router(row: Any) -> Router:
         routes=tuple((item["destination"], item["nexthop"]) for item in row.routes),
         qos_policy_id=row.qos_policy_id,
         ecmp=row.ecmp,
+        ndp_proxy=row.ndp_proxy,
     )

@@ -15,6 +15,7 @@ from clearsky.network.api import (
     default_statefulness,
     discovery,
     floating_ips,
+    ndp_proxies,
     networks,
     path,
     port_forwardings,
@@ -38,7 +39,8 @@ from clearsky.network.api import (
 from clearsky.network.policy import RULES
 
 _ROOMS = (
-    discovery, zones, agents, networks, segment_ranges, subnets, subnetpools, ports, routers, router_gateways, router_interfaces, floating_ips,
+    discovery, zones, agents, networks, segment_ranges, subnets, subnetpools, ports, routers, router_gateways, router_interfaces,
+    ndp_proxies, floating_ips,
     bindings, security_groups, security_group_rules, default_rules, default_statefulness, address_groups, rbac, availability, auto_topology, quotas,
     qos, qos_rules, port_forwardings, trunks,
     tags, path,

@@ -42,6 +42,8 @@ EXTENSIONS = {
     "floatingip-pools": "Floating IP Pools Extension",
     "ip-substring-filtering": "IP address substring filtering",
     "ip_allocation": "IP Allocation",
+    "l3-ext-ndp-proxy": "Router support to enable NDP proxy",
+    "l3-ndp-proxy": "L3 NDP Proxy",
     "net-mtu": "Network MTU",
     "net-mtu-writable": "Network MTU (writable)",
     "network-ip-availability": "Network IP Availability",
@@ -105,7 +107,7 @@ EXTENSIONS = {
 }
 """What really works, and nothing else: clients decide by this list."""
 _COLLECTIONS = (
-    "networks", "network-segment-ranges", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups",
+    "networks", "network-segment-ranges", "subnets", "subnetpools", "ports", "routers", "ndp-proxies", "floatingips", "security-groups",
     "security-group-rules", "default-security-group-rules", "security-groups-default-statefulness", "address-groups", "address-scopes", "rbac-policies",
     "quotas", "extensions", "agents", "availability_zones", "trunks", "policies", "network-ip-availabilities", "service-providers",
 )  # fmt: skip

@@ -381,6 +381,8 @@ def _readdress(c: Connection, row: Any, wanted: list[dict[str, str]]) -> None:
         if floating.fixed_ip_address not in left:
             free = {"port_id": None, "fixed_ip_address": None, "router_id": None}
             store.change(c, t.floating_ips, floating.id, free)
+    n = t.ndp_proxies.c
+    c.execute(delete(t.ndp_proxies).where(n.port_id == row.id, n.ip_address.not_in(left)))
 
 
 def _regroup(c: Connection, call: Call, row: Any, body: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.api.schema import Schema
 from clearsky.errors import Conflict, Invalid, NotFound
-from clearsky.network import extra_routes, portmaking, store
+from clearsky.network import extra_routes, ndp_proxies, portmaking, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, routers
 from clearsky.network.api.routers import ROUTER
@@ -157,6 +157,7 @@ def _interface_free(c: Connection, row: Any, subnet_ids: list[str]) -> None:
             f"Router interface for subnet {subnet_ids[0]} on router {row.id} cannot be deleted, as it is required by one or more floating IPs: {', '.join(used[:10])}.",
             kind="RouterInterfaceInUseByFloatingIP",
         )
+    ndp_proxies.check_interface(c, row, subnet_ids)
     ranges = [ipaddress.ip_network(s.cidr) for s in store.many(c, t.subnets, subnet_ids).values()]
     for route in row.routes:
         if any(ipaddress.ip_address(route["nexthop"]) in net for net in ranges):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from clearsky.api.call import Call, Reply
 from clearsky.api.routing import Routes
 from clearsky.errors import Conflict
-from clearsky.network import extra_routes, gateways, qos_policies, quotas, store
+from clearsky.network import extra_routes, gateways, ndp_proxies, qos_policies, quotas, store
 from clearsky.network import tables as t
 from clearsky.network.api import kit, zones
 from clearsky.network.model import ROUTER_INTERFACE
@@ -33,7 +33,7 @@ GATEWAY = {
     },
     "additionalProperties": False,
 }
-_ECMP = {
+_CHOICE = {
     "type": ["boolean", "string", "integer", "null"],
     "enum": [True, False, "true", "false", "True", "False", 0, 1, None],
 }
@@ -41,12 +41,14 @@ _CREATE = {
     "admin_state_up": kit.FLAG,
     "external_gateway_info": GATEWAY,
     "availability_zone_hints": zones.HINTS,
-    "enable_default_route_ecmp": _ECMP,
+    "enable_default_route_ecmp": _CHOICE,
+    "enable_ndp_proxy": _CHOICE,
 }
 _UPDATE = {
     "admin_state_up": kit.FLAG,
     "external_gateway_info": GATEWAY,
-    "enable_default_route_ecmp": _ECMP,
+    "enable_default_route_ecmp": _CHOICE,
+    "enable_ndp_proxy": _CHOICE,
     "routes": kit.ROUTES | {"type": ["array", "null"]},
 }
 
@@ -76,6 +78,7 @@ def _one(row: Any, shown: list[dict[str, Any]]) -> dict[str, Any]:
         "external_gateways": shown,
         "enable_snat": row.enable_snat,
         "enable_default_route_ecmp": row.ecmp,
+        "enable_ndp_proxy": row.ndp_proxy,
         "routes": row.routes,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": [zones.ZONE],
@@ -89,7 +92,7 @@ ROUTER = kit.Resource(
     view,
     _CREATE,
     _UPDATE,
-    aliases={"enable_default_route_ecmp": "ecmp"},
+    aliases={"enable_default_route_ecmp": "ecmp", "enable_ndp_proxy": "ndp_proxy"},
     derived=("status",),
 )
 _SHOWN = ROUTER.shown()
@@ -110,7 +113,17 @@ def create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     row = store.create(c, t.routers, columns)
     if body.get("external_gateway_info"):
         row = set_gateway(call, c, row, body["external_gateway_info"])
-    return row
+    return _set_proxy(c, row, body)
+
+
+def _set_proxy(c: Connection, row: Any, body: dict[str, Any]) -> Any:
+    """Switch NDP proxies of a router on or off, as a body says."""
+    wanted = body.get("enable_ndp_proxy")
+    if wanted is None:
+        return row
+    if kit.truth(wanted):
+        ndp_proxies.check_gateway(c, row)
+    return store.change(c, t.routers, row.id, {"ndp_proxy": kit.truth(wanted)})
 
 
 def check_rights(call: Call, info: dict[str, Any] | None) -> None:
@@ -179,6 +192,7 @@ def update_router(call: Call) -> Reply:
             columns["ecmp"] = kit.truth(body["enable_default_route_ecmp"])
         if "external_gateway_info" in body:
             row = set_gateway(call, c, row, body["external_gateway_info"])
+        row = _set_proxy(c, row, body)
         if "routes" in body:
             columns["routes"] = body["routes"] or []
             extra_routes.check(c, row, columns["routes"])

@@ -26,7 +26,7 @@ from clearsky.network.ovn.translate import translate
 log = structlog.get_logger("ovn")
 TABLES = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Logical_Router_Static_Route",
           "NAT", "DHCP_Options", "Port_Group", "Address_Set", "ACL", "Gateway_Chassis", "DNS",
-          "Load_Balancer", "QoS")  # fmt: skip
+          "Load_Balancer", "QoS", "Logical_Router_Policy")  # fmt: skip
 TIMEOUT_S = 10
 
 
@@ -288,7 +288,7 @@ _REFERS = {
 """Columns of references that are to be empty where none is wanted."""
 _HOLDS = {
     "Logical_Switch": ("ports", "dns_records", "qos_rules"),
-    "Logical_Router": ("ports", "static_routes", "nat"),
+    "Logical_Router": ("ports", "static_routes", "nat", "policies"),
     "Logical_Router_Port": ("gateway_chassis",),
     "Port_Group": ("acls",),
 }

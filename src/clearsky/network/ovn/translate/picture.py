@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from clearsky.network.model import METADATA, ROUTER_GATEWAY, FloatingIp, Forwarding, Port, Router, Topology
+from clearsky.network.model import (
+    METADATA,
+    ROUTER_GATEWAY,
+    FloatingIp,
+    Forwarding,
+    NdpProxy,
+    Port,
+    Router,
+    Topology,
+)
 from clearsky.network.ovn.rows import KEY, Row
 
 
@@ -23,6 +32,9 @@ class Picture:
         self.forwardings: dict[str, list[Forwarding]] = defaultdict(list)
         for forwarding in topology.forwardings:
             self.forwardings[forwarding.router_id].append(forwarding)
+        self.proxies: dict[str, list[NdpProxy]] = defaultdict(list)
+        for proxy in topology.ndp_proxies:
+            self.proxies[proxy.router_id].append(proxy)
         self.metadata_ip: dict[str, str] = {}
         for port in topology.ports:
             self.by_network[port.network_id].append(port)

@@ -34,6 +34,7 @@ def _router(p: Picture, router: Router) -> None:
         _snat(p, router, gateway, inside)
     if outside:
         _floating(p, router)
+        _proxies(p, router, outside[0], inside)
 
 
 def _forwardings(p: Picture, router: Router) -> tuple[str, ...]:
@@ -126,6 +127,29 @@ def _floating(p: Picture, router: Router) -> None:
             "logical_ip": floating.fixed_ip_address,
         }
         _nat(p, router, gateway, f"floating-{floating.id}", columns)
+
+
+def _proxies(p: Picture, router: Router, gateway: Port, inside: list[Port]) -> None:
+    """Answer outside for IPv6 addresses inside that have an NDP proxy, and let nothing in to the others.
+
+    OVN answers for what it translates: each address is translated to itself.
+    """
+    if not router.ndp_proxy:
+        return
+    side = f'inport == "lrp-{gateway.id}"'
+    subnets = {fixed.subnet_id for port in inside for fixed in port.fixed_ips}
+    for cidr in sorted({p.subnets[id].cidr for id in subnets if p.subnets[id].ip_version == 6}):
+        _policy(p, router, f"shut-{router.id}-{cidr}", 100, f"{side} && ip6.dst == {cidr}", "drop")
+    for proxy in p.proxies[router.id]:
+        address = proxy.ip_address
+        _policy(p, router, f"open-{proxy.id}", 200, f"{side} && ip6.dst == {address}", "allow")
+        columns = {"type": "dnat_and_snat", "external_ip": address, "logical_ip": address}
+        _nat(p, router, gateway, f"proxy-{proxy.id}", columns | {"options": {"stateless": "true"}})
+
+
+def _policy(p: Picture, router: Router, key: str, priority: int, match: str, action: str) -> None:
+    columns = {"priority": priority, "match": match, "action": action}
+    p.add("Logical_Router_Policy", key, columns, parent=(f"router-{router.id}", "policies"))
 
 
 def _nat(p: Picture, router: Router, gateway: Port, key: str, columns: dict[str, Any]) -> None:
