@@ -117,7 +117,7 @@ def test_a_guest_that_switches_itself_off_is_shutoff_and_can_be_started(cloud, k
     address = run("floating", "ip", "create", "public")["floating_ip_address"]
     run("server", "add", "floating", "ip", "selfish", address)
     cloud.wait_for_ssh(address, key)
-    drive = cloud.ssh(address, key, "blkid -L config-2").strip()
+    drive = cloud.ssh(address, key, "/usr/sbin/blkid -L config-2").strip()
     mounted = cloud.ssh(address, key, f"sudo mount {drive} /mnt && cat /mnt/openstack/latest/meta_data.json")
     assert json.loads(mounted)["uuid"] == server["id"]
     cloud.ssh(address, key, "sudo poweroff", check=False)
