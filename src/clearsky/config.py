@@ -74,10 +74,8 @@ class Api:
     """PEM file with what clients must trust for `certificate`; empty: what their system trusts."""
     further_names: tuple[str, ...] = ()
     """More host names and addresses for the certificate of the private authority."""
-    workers: int = 1
-    """Number of api processes."""
     threads: int = 8
-    """Database threads of each api process."""
+    """Database threads of the api's process."""
     body_limit_kib: int = 256
     """Largest request body, except for image data and other uploads."""
     page_limit: int = 1000

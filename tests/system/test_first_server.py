@@ -149,3 +149,33 @@ def test_up_again_changes_nothing_and_is_quick(cloud):
     assert time.monotonic() - started < 20
     assert before == (cloud.pids(), cloud.openstack("network", "list"), cloud.openstack("image", "list"))
     assert json.loads(cloud.clearsky("status", "--json"))["wrong"] == []
+
+
+def test_an_update_replaces_our_own_processes_and_nothing_else(cloud):
+    cloud.openstack(
+        "server", "create", "--image", "tiny", "--flavor", "m1.nano", "--network", "demo", "--wait", "stays"
+    )
+    before, guests = cloud.pids(), cloud.guests()
+    cloud.clearsky("up")
+    assert cloud.pids() == before
+    program = (
+        "from clearsky import config; from clearsky.engines import build, keeper;"
+        "build.current = lambda: 'newer'; keeper.of(config.load()).start()"
+    )
+    cloud.run(sys.executable, "-c", program)
+    ours = {"api", "worker", "agent"}
+
+    def replaced() -> bool:
+        now = cloud.pids()
+        return now.keys() == before.keys() and all(
+            (now[name] != before[name]) == (name in ours) for name in now
+        )
+
+    until("new processes of ours, the same engines", replaced)
+    until("nothing wrong", lambda: cloud.openstack("server", "show", "stays")["status"] == "ACTIVE")
+    assert cloud.guests() == guests
+    # What the update started calls itself newer; the program on the disk is not.
+    assert "older state" in cloud.clearsky("status", check=False)
+    cloud.clearsky("up")
+    until("nothing old", lambda: "older state" not in cloud.clearsky("status", check=False))
+    cloud.openstack("server", "delete", "--wait", "stays")

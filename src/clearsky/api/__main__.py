@@ -29,10 +29,10 @@ def _listen(host: str, port: int, called: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
+        listener.close()
         sys.exit(f"the api cannot listen on {host}:{port} ({called}): {error}")
     listener.listen(1024)
     return listener

@@ -17,7 +17,7 @@ def gather(config: Config) -> dict[str, Any]:
     """Return what runs and what is wrong."""
     from clearsky import app  # noqa: PLC0415
     from clearsky.compute import scheduling, store  # noqa: PLC0415
-    from clearsky.engines import keeper  # noqa: PLC0415
+    from clearsky.engines import build, definitions, keeper  # noqa: PLC0415
 
     kept = keeper.of(config)
     pids = kept.processes()
@@ -31,6 +31,12 @@ def gather(config: Config) -> dict[str, Any]:
         "hosts": [],
         "wrong": [],
     }
+    ours = {"supervisor", *(one.name for one in definitions.own(config, definitions.HOME))}
+    found["wrong"] += [
+        f"{name} runs an older state of the program: `clearsky up` replaces it"
+        for name, one in pids.items()
+        if one and name in ours and build.is_old(one)
+    ]
     if any(pids.values()):
         found["wrong"] += [
             f"{name} does not run; see `clearsky logs {name}`" for name, one in pids.items() if not one

@@ -30,7 +30,8 @@ HOST_S = 60.0
 )
 @click.pass_obj
 def command(config: Config, simulate: bool, fetch_only: bool) -> None:
-    """Start the cloud, and make what a first user needs. Running it again changes nothing.
+    """Start the cloud, and make what a first user needs. Running it again changes nothing; after an update of the
+    program it replaces the APIs, the worker and the agent, while guests and networks go on.
 
     It looks at the machine (as `doctor` does), installs Debian packages that are missing, builds the image `tiny`, starts
     engines and APIs (as systemd's units where systemd runs the machine), and makes flavors, a provider network and the

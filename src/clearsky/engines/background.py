@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from clearsky.config import FILE_VARIABLE, Config
+from clearsky.engines import build
 
 
 def pid_file(config: Config, name: str) -> Path:
@@ -40,7 +41,9 @@ def start(config: Config, name: str, module: str) -> int:
     """Start `python -m module` in the background, its output in the log folder; returns the pid."""
     logs = config.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | ({FILE_VARIABLE: str(config.file)} if config.file else {})
+    environment = os.environ | {build.VARIABLE: build.current()}
+    if config.file:
+        environment[FILE_VARIABLE] = str(config.file)
     with (logs / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -54,11 +57,11 @@ def start(config: Config, name: str, module: str) -> int:
     return child.pid
 
 
-def stop(config: Config, name: str, timeout_s: float = 10.0) -> bool:
+def stop(config: Config, name: str, timeout_s: float = 10.0, *, number: int = signal.SIGTERM) -> bool:
     """End a process of this cloud, by force after the time-out; False where it did not run."""
     pid = running(config, name)
     if pid is not None:
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
         end = time.monotonic() + timeout_s
         while running(config, name) is not None:
             if time.monotonic() > end:

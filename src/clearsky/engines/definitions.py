@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearsky.config import FILE_VARIABLE, Config
-from clearsky.engines import namespace, virtualization
+from clearsky.engines import build, namespace, virtualization
 
 PRIVILEGED_PORTS = 1024
 """Below it, only who has the capability can listen."""
@@ -205,7 +205,7 @@ def _database(name: str, file: Path, socket: Path, control: Path, environment: d
 
 def own(config: Config, program: Path) -> list[Process]:
     """Return Clearsky's own processes, run from the folder `program`."""
-    environment = {"PYTHONPATH": str(program / "src")}
+    environment = {"PYTHONPATH": str(program / "src"), build.VARIABLE: build.current()}
     if config.file:
         environment[FILE_VARIABLE] = str(config.file)
     interpreter = Path(sys.executable)

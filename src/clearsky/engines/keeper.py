@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from clearsky.config import Config
-from clearsky.engines import background, systemd, units
+from clearsky.engines import background, build, systemd, units
 
 SYSTEMD = Path("/run/systemd/system")
 STOP_S = 90.0
@@ -19,7 +20,10 @@ class Keeper(Protocol):
     title: str
 
     def start(self) -> None:
-        """See to it that everything runs, now and after a boot where the machine's init can do that."""
+        """See to it that everything runs, now and after a boot where the machine's init can do that.
+
+        Processes of ours that run an older state of the program are replaced; engines and guests run on.
+        """
 
     def processes(self) -> dict[str, int | None]:
         """Return the pid of every process that should run; None for those that do not."""
@@ -73,7 +77,11 @@ class Alone(_InFiles):
     title = "one process in the background"
 
     def start(self) -> None:
-        if background.running(self.config, "api") is None:
+        pid = background.running(self.config, "api")
+        if pid is not None and build.is_old(pid):
+            background.stop(self.config, "api")
+            pid = None
+        if pid is None:
             background.start(self.config, "api", "clearsky.api")
 
     def processes(self) -> dict[str, int | None]:
@@ -92,8 +100,22 @@ class Supervised(_InFiles):
     title = "the cloud's own supervisor"
 
     def start(self) -> None:
-        if background.running(self.config, "supervisor") is None:
+        pid = background.running(self.config, "supervisor")
+        if pid is not None and build.is_old(pid):
+            self._end_old()
+            pid = None
+        if pid is None:
             background.start(self.config, "supervisor", "clearsky.engines.supervisor")
+
+    def _end_old(self) -> None:
+        from clearsky.engines import definitions, supervisor  # noqa: PLC0415
+
+        # Killed, not told to end: what it keeps lives on, and the next one takes it over.
+        background.stop(self.config, "supervisor", number=signal.SIGKILL)
+        left = supervisor.of(self.config)
+        for process in reversed(definitions.own(self.config, definitions.HOME)):
+            if process.name in left.pids:
+                left.end(process.name)
 
     def processes(self) -> dict[str, int | None]:
         from clearsky.engines import definitions, supervisor  # noqa: PLC0415

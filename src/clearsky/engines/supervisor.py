@@ -148,6 +148,19 @@ class Supervisor:
             self._reap()
             work.join(0.05)
 
+    def end(self, name: str) -> None:
+        """End one process, by force after five seconds."""
+        pid, end = self.pids.get(name, 0), time.monotonic() + 5
+        with contextlib.suppress(ProcessLookupError):
+            if started_at(pid):
+                os.kill(pid, signal.SIGTERM)
+            while started_at(pid):
+                if time.monotonic() > end:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+        if pid:
+            log.info("ended", name=name, pid=pid)
+
     def stop(self) -> None:
         """End all processes, last started first; servers while libvirt still runs, the network while the switch does."""
         for process in reversed(self.processes):
@@ -156,17 +169,7 @@ class Supervisor:
             if process.name == "ovs-vswitchd" and (self.config.run / PURGE).exists():
                 # Not earlier: ovn-controller makes its bridge again.
                 teardown.remove_network(self.config)
-            pid = self.pids.get(process.name, 0)
-            end = time.monotonic() + 5
-            with contextlib.suppress(ProcessLookupError):
-                if started_at(pid):
-                    os.kill(pid, signal.SIGTERM)
-                while started_at(pid):
-                    if time.monotonic() > end:
-                        os.kill(pid, signal.SIGKILL)
-                    time.sleep(0.02)
-            if pid:
-                log.info("ended", name=process.name, pid=pid)
+            self.end(process.name)
         teardown.remove_view(self.config)
         if (self.config.run / PURGE).exists():
             teardown.remove_idle_tap("ovs-netdev")
