@@ -27,7 +27,6 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, n
 
 JOINED = "joined.toml"
 """File in a joined host's state directory with what its control plane has told it: it goes before the settings file."""
-LIMIT_MODELS = ("flat", "strict_two_level")
 
 
 class ConfigError(Exception):
@@ -373,10 +372,6 @@ def _check_identity(identity: Identity, path: Path | None) -> None:
     for name, provider in identity.oidc.items():
         if not provider.issuer or not provider.client_id:
             raise ConfigError(f"{path}: [identity.oidc.{name}] needs issuer and client_id")
-    if identity.limit_model not in LIMIT_MODELS:
-        raise ConfigError(
-            f"{path}: [identity] limit_model = {identity.limit_model!r}: one of {', '.join(LIMIT_MODELS)}"
-        )
 
 
 def _check_cloud(cloud: Cloud, path: Path | None) -> None:

@@ -59,8 +59,6 @@ class Identity:
     """A password that an administrator has set must be changed at its first use."""
     disable_user_account_days_inactive: int = 0
     """After so many days without a log-in a user counts as disabled; 0: never."""
-    limit_model: str = "flat"
-    """flat, or strict_two_level: no project may have more than its domain."""
     key_rotation_s: int = 24 * 3600
     """How often the keys of tokens rotate by themselves; the worker does it. 0: never."""
     credential_key_rotation_s: int = 30 * 24 * 3600

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from clearsky import config
 from clearsky.identity import service
 
 V3 = "/identity/v3"
@@ -118,26 +115,5 @@ def test_limits_go_with_their_project_and_their_service(cloud, image_service, re
     assert cloud.admin.get(f"{V3}/registered_limits").json()["registered_limits"] == []
 
 
-def test_the_model_is_the_one_of_the_settings(cloud):
+def test_the_model_is_flat(cloud):
     assert cloud.member.get(f"{V3}/limits/model").json()["model"]["name"] == "flat"
-    with pytest.raises(config.ConfigError, match="limit_model"):
-        config.parse({"identity": {"limit_model": "steep"}})
-
-
-def test_in_the_strict_model_no_project_has_more_than_its_domain(cloud, image_service, registered):
-    house = cloud.house
-    house.config = replace(
-        house.config, identity=replace(house.config.identity, limit_model="strict_two_level")
-    )
-    project = {"project_id": cloud.member.project_id}
-    answer = _limit(cloud, image_service, 6, **project)
-    assert answer.status_code == 403
-    assert "limit of 5" in answer.text
-    assert _limit(cloud, image_service, -1, **project).status_code == 403
-    domain = _limit(cloud, image_service, 10, domain_id="default").json()["limits"][0]
-    mine = _limit(cloud, image_service, 6, **project).json()["limits"][0]
-    path = f"{V3}/limits/{domain['id']}"
-    assert cloud.admin.patch(path, json={"limit": {"resource_limit": 3}}).status_code == 403
-    assert cloud.admin.patch(path, json={"limit": {"resource_limit": 6}}).status_code == 200
-    path = f"{V3}/limits/{mine['id']}"
-    assert cloud.admin.patch(path, json={"limit": {"resource_limit": 7}}).status_code == 403

@@ -18,17 +18,17 @@ from clearsky.identity.schema import limits as schema
 from clearsky.identity.store import limit, resource
 
 routes = Routes()
-MODELS = {
-    "flat": "Limit enforcement and validation does not take project hierarchy into consideration.",
-    "strict_two_level": "A project may have no more than its domain has.",
+MODEL = {
+    "name": "flat",
+    "description": "Limit enforcement and validation does not take project hierarchy into consideration.",
 }
+"""The only one: no service adds up what the projects of a domain use."""
 
 
 @routes.get("/v3/limits/model", rule="identity:get_limit_model", response=schema.MODEL)
 def show_model(call: Call) -> Reply:
     """Say how limits of projects and domains depend on each other."""
-    name = call.house.config.identity.limit_model
-    return Reply({"model": {"name": name, "description": MODELS[name]}})
+    return Reply({"model": MODEL})
 
 
 # -- registered limits ------------------------------------------------------------------------------------------
@@ -136,17 +136,6 @@ def _view(call: Call, row: Any) -> dict[str, Any]:
     return shown | optional | {"links": link(call, "limits", row.id)}
 
 
-def _consistent(
-    call: Call, c: Connection, registered: Any, amount: int, project_id: str, domain_id: str
-) -> None:
-    """Refuse an owner that does not exist, and what the model does not allow."""
-    project = resource.project(c, project_id) if project_id else None
-    if domain_id:
-        resource.domain(c, domain_id)
-    if call.house.config.identity.limit_model == "strict_two_level":
-        limit.refuse_out_of_tree(c, registered, amount, project, domain_id)
-
-
 @routes.post(
     "/v3/limits", rule="identity:create_limits", status=201, request=schema.CREATE, response=schema.MADE
 )
@@ -160,7 +149,10 @@ def create_limits(call: Call) -> Reply:
                 c, checked["service_id"], checked["region_id"], checked["resource_name"]
             )
             owner = {name: body.get(name) or "" for name in ("project_id", "domain_id")}
-            _consistent(call, c, registered, body["resource_limit"], **owner)
+            if owner["project_id"]:
+                resource.project(c, owner["project_id"])
+            if owner["domain_id"]:
+                resource.domain(c, owner["domain_id"])
             values = {name: body[name] for name in ("resource_limit", "description") if name in body}
             store.create(
                 c, t.limits, values | owner | {"id": id, "registered_limit_id": registered.id}, "limit"
@@ -205,9 +197,6 @@ def update_limit(call: Call) -> Reply:
     body = call.body["limit"]
     with writing(call) as c:
         row = limit.limit(c, call.params["limit_id"])
-        if "resource_limit" in body:
-            registered = store.get(c, t.registered_limits, row.registered_limit_id, "registered limit for")
-            _consistent(call, c, registered, body["resource_limit"], row.project_id, row.domain_id)
         store.change(c, t.limits, row.id, dict(body), "limit")
         row = limit.limit(c, row.id)
     return Reply({"limit": _view(call, row)})

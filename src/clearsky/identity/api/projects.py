@@ -117,8 +117,7 @@ def default_domain(call: Call) -> str:
 def _refuse_parent(call: Call, c: Connection, parent: Any) -> None:
     """Raise Forbidden where nothing may be made below `parent`: its branch is too deep, or part of it disabled."""
     line = [parent, *resource.path(c, parent)]
-    settings = call.house.config.identity
-    deepest = 1 if settings.limit_model == "strict_two_level" else settings.max_project_tree_depth
+    deepest = call.house.config.identity.max_project_tree_depth
     if len(line) > deepest:
         raise Forbidden(
             f"Max hierarchy depth reached for {parent.id} branch: {deepest} projects below each other."

@@ -11,8 +11,6 @@ from clearsky.errors import Forbidden, NotFound
 from clearsky.identity import tables as t
 from clearsky.identity.store.kit import AnyRow
 
-UNLIMITED = -1
-
 
 def all_limits() -> Select[Any]:
     """Return the query for limits with what their registered limit says about them."""
@@ -82,39 +80,6 @@ def of_project(
         .order_by(own.region_id)  # the region's own comes last, and counts
     )
     return {name: int(value) for name, _, value in c.execute(query)}
-
-
-# -- the model of two strict levels -----------------------------------------------------------------------------
-
-
-def refuse_out_of_tree(
-    c: Connection, registered: AnyRow, wanted: int, project: AnyRow | None, domain_id: str
-) -> None:
-    """Raise Forbidden where a project would have more than its domain, or a domain less than one of its projects."""
-    own = t.limits.c
-    mine = own.registered_limit_id == registered.id
-    if project is not None:
-        above = c.execute(select(own.resource_limit).where(mine, own.domain_id == project.domain_id)).scalar()
-        most = registered.default_limit if above is None else above
-        if _more(wanted, most):
-            raise Forbidden(
-                f"Invalid resource limit: {wanted} of {registered.resource_name} for project {project.id} is "
-                f"more than its domain's limit of {most}."
-            )
-        return
-    inside = select(t.projects.c.id).where(t.projects.c.domain_id == domain_id)
-    for below in c.execute(
-        select(own.project_id, own.resource_limit).where(mine, own.project_id.in_(inside))
-    ):
-        if _more(below.resource_limit, wanted):
-            raise Forbidden(
-                f"Invalid resource limit: {wanted} of {registered.resource_name} for domain {domain_id} is less "
-                f"than the limit of {below.resource_limit} of its project {below.project_id}."
-            )
-
-
-def _more(one: int, other: int) -> bool:
-    return other != UNLIMITED and (one == UNLIMITED or one > other)
 
 
 def of_projects(c: Connection, ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
