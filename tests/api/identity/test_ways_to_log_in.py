@@ -55,39 +55,98 @@ def _settings(cloud, **changed):
 # -- passwords --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("user", [{"id": "nobody"}, {"name": "nobody", "domain": {"id": "default"}},
-                                  {"name": "member", "domain": {"id": "nowhere"}}, {"name": "member"}])  # fmt: skip
-def test_a_hash_is_computed_whether_the_user_exists_or_not(cloud, user, monkeypatch):
-    """Counted, not timed: who cannot be told from the answer cannot be told from its delay."""
-    computed, real = [], passwords.PasswordHasher.verify
+class Work:
+    """What log-ins cost, counted and not timed: hashes, one-time passwords, write transactions."""
 
-    def count(self, stored, password):
-        computed.append(stored)
-        return real(self, stored, password)
+    def __init__(self, cloud, monkeypatch):
+        self.done = []
+        verify, password, write = passwords.PasswordHasher.verify, totp.password, cloud.house.db.write
 
-    monkeypatch.setattr(passwords.PasswordHasher, "verify", count)
-    right = _log_in(cloud, "password", **_password(cloud, "wrong"))
-    assert len(computed) == 1
-    answer = _log_in(cloud, "password", **_password(cloud, "wrong", **user))
-    if "domain" not in user and "id" not in user:
-        assert answer.status_code == 400
-        return
-    assert len(computed) == 2
-    assert (answer.status_code, answer.json()) == (right.status_code, right.json())
+        def counted(what, real):
+            def call(*given):
+                self.done.append(what)
+                return real(*given)
+
+            return call
+
+        monkeypatch.setattr(passwords.PasswordHasher, "verify", counted("hash", verify))
+        monkeypatch.setattr(totp, "password", counted("one-time password", password))
+        monkeypatch.setattr(cloud.house.db, "write", counted("write", write))
+
+    def of(self, ask):
+        """Return the answer, and what it has cost."""
+        self.done.clear()
+        answer = ask()
+        return answer, list(self.done)
 
 
-@pytest.mark.parametrize("kind", ["password", "application_credential"])
-def test_the_unknown_costs_as_much_as_the_known_in_hashing(cloud, kind, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        passwords, "verify", lambda _settings, stored, _password: seen.append(stored) or False
-    )
-    given = {
-        "password": {"user": {"id": "x", "password": "y"}},
-        "application_credential": {"id": "x", "secret": "y"},
+@pytest.fixture
+def work(cloud, monkeypatch):
+    return Work(cloud, monkeypatch)
+
+
+NOBODY = [
+    {"id": "nobody"},
+    {"name": "nobody", "domain": {"id": "default"}},
+    {"name": "nobody", "domain": {"name": "Default"}},
+    {"name": "member", "domain": {"id": "nowhere"}},
+    {"name": "member", "domain": {"name": "nowhere"}},
+]
+
+
+@pytest.mark.parametrize("user", NOBODY, ids=str)
+def test_a_failed_log_in_costs_the_same_whether_the_user_exists_or_not(cloud, work, user):
+    """So that its delay does not tell: each takes a hash and a write."""
+    somebody, cost = work.of(lambda: _log_in(cloud, "password", **_password(cloud, "wrong")))
+    assert cost == ["hash", "write"]
+    nobody, same = work.of(lambda: _log_in(cloud, "password", **_password(cloud, "wrong", **user)))
+    assert same == cost
+    assert (nobody.status_code, nobody.json()) == (somebody.status_code, somebody.json())
+
+
+@pytest.mark.parametrize("state", ["disabled", "locked", "without a password"])
+def test_a_failed_log_in_costs_the_same_in_every_state_of_the_user(cloud, work, state):
+    _settings(cloud, lockout_attempts=2, lockout_s=60)
+    changes = {
+        "disabled": {"enabled": False},
+        "locked": {"failed_attempts": 2, "failed_at": time.time()},
+        "without a password": {"password_hash": None},
     }
-    assert _log_in(cloud, kind, **{kind: given[kind]}).status_code == 401
-    assert seen == [None]
+    with cloud.house.db.write() as c:
+        c.execute(update(t.users).where(t.users.c.id == cloud.member.user_id).values(**changes[state]))
+    for password in ("wrong", PASSWORD) if state == "locked" else ("wrong",):
+        answer, cost = work.of(lambda: _log_in(cloud, "password", **_password(cloud, password)))  # noqa: B023
+        assert (answer.status_code, cost) == (401, ["hash", "write"])
+
+
+def test_a_change_of_a_password_that_fails_costs_the_same_for_nobody(cloud, work):
+    body = {"user": {"original_password": "wrong", "password": "new-secret"}}
+    costs = [
+        work.of(lambda: cloud.anonymous.post(f"{V3}/users/{id}/password", json=body))[1]  # noqa: B023
+        for id in (cloud.member.user_id, "nobody")
+    ]
+    assert costs == [["hash", "write"]] * 2
+
+
+def test_a_one_time_password_that_fails_costs_the_same_for_nobody(cloud, code, work):
+    def ask(**user):
+        return lambda: _log_in(cloud, "totp", totp={"user": user | {"passcode": "000000"}})
+
+    cost = ["one-time password"] * (1 + totp.PREVIOUS_STEPS) + ["write"]
+    for user in ({"id": cloud.member.user_id}, {"id": cloud.reader.user_id}, *NOBODY):
+        answer, same = work.of(ask(**user))
+        assert (answer.status_code, same) == (401, cost), user
+
+
+def test_an_application_credential_that_fails_costs_the_same_for_nobody(cloud, work):
+    path = f"{V3}/users/{cloud.member.user_id}/application_credentials"
+    made = cloud.member.post(path, json={"application_credential": {"name": "a", "secret": "s"}}).json()
+    id = made["application_credential"]["id"]
+    named = {"name": "a", "user": {"id": cloud.member.user_id}}
+    for which in ({"id": id}, {"id": "nobody"}, named, named | {"name": "b"}, named | {"user": {"id": "x"}}):
+        given = {"application_credential": which | {"secret": "wrong"}}
+        answer, cost = work.of(lambda: _log_in(cloud, "application_credential", **given))  # noqa: B023
+        assert (answer.status_code, cost) == (401, ["hash"]), which
 
 
 def test_a_bcrypt_hash_of_an_imported_user_is_understood(cloud):

@@ -170,9 +170,7 @@ def change_password(call: Call) -> Reply:
         hashes = password_rules.former(c, settings, row) if row is not None else []
     stored = row.password_hash if row is not None else None
     good = passwords.verify(settings, stored, body["original_password"])
-    if row is None or users.is_locked(call.house, row):
-        raise Unauthorized(REFUSED)
-    if not good:
+    if row is None or users.is_locked(call.house, row) or not good:
         users.note_failure(call.house, row)
         raise Unauthorized(REFUSED)
     if not users.is_active(call.house, row):

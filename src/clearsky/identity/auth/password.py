@@ -18,12 +18,11 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
     asked = given["user"]
     with house.db.read() as c:
         user = users.find(c, asked, "auth.identity.password.user")
-    # The hash is computed in any case: the time taken does not tell whether the user exists or is locked.
+    # The hash is computed, and the failure written, in any case: the time taken does not tell whether the user exists
+    # or is locked.
     stored = user.password_hash if user is not None else None
     good = passwords.verify(house.config.identity, stored, asked.get("password") or "")
-    if user is None or users.is_locked(house, user):
-        raise Unauthorized(REFUSED)
-    if not good:
+    if user is None or users.is_locked(house, user) or not good:
         users.note_failure(house, user)
         raise Unauthorized(REFUSED)
     if not users.is_active(house, user):

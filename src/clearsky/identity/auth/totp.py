@@ -20,6 +20,7 @@ from clearsky.identity.store import AnyRow, credential
 
 STEP_S = 30
 DIGITS = 6
+_NOBODY = "NOBODYHASTHISSEEDNOBODYHASTHISSE"
 PREVIOUS_STEPS = 1
 """A password is good one step longer than it is shown: clocks differ, and typing takes time."""
 
@@ -40,9 +41,8 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
     with house.db.read() as c:
         user = users.find(c, asked, "auth.identity.totp.user")
         stored = credential.of_user(c, user.id, "totp") if user is not None else []
-    if user is None or users.is_locked(house, user):
-        raise Unauthorized("Invalid username or TOTP passcode")
-    if not _use(house, stored, str(asked.get("passcode") or "")):
+    good = _use(house, stored, str(asked.get("passcode") or ""))
+    if user is None or users.is_locked(house, user) or not good:
         users.note_failure(house, user)
         raise Unauthorized("Invalid username or TOTP passcode")
     if not users.is_active(house, user):
@@ -54,6 +54,9 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
 def _use(house: House, stored: list[AnyRow], passcode: str) -> bool:
     """Find the seed and step that the passcode is of, and claim that step."""
     now = int(time.time()) // STEP_S
+    if not stored:  # nobody's passwords are computed, too
+        for step in range(now, now - PREVIOUS_STEPS - 1, -1):
+            password(_NOBODY, step)
     for row in stored:
         seed = credential.blob_of(service.credential_keys(house), row)
         for step in range(now, now - PREVIOUS_STEPS - 1, -1):

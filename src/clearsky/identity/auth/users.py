@@ -45,8 +45,15 @@ def is_locked(house: House, user: AnyRow) -> bool:
     return not settings.lockout_s or time.time() - (user.failed_at or 0) < settings.lockout_s
 
 
-def note_failure(house: House, user: AnyRow) -> None:
-    """Count a failure; after a pause the count begins anew."""
+def note_failure(house: House, user: AnyRow | None) -> None:
+    """Count a failure; after a pause the count begins anew.
+
+    Those of nobody and those within a pause are written as well, elsewhere: what a failure costs tells nothing.
+    """
+    if user is None or is_locked(house, user):
+        with house.db.write() as c:
+            identity.note_failure_of_nobody(c)
+        return
     now, pause = time.time(), house.config.identity.lockout_s
     table = t.users
     served = (table.c.failed_attempts >= house.config.identity.lockout_attempts) & (

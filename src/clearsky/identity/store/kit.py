@@ -15,7 +15,7 @@ from clearsky.errors import Conflict, NotFound
 from clearsky.identity import tables as t
 
 AnyRow = Row[Any]
-_REVISION = f"SELECT value FROM {t.revision.name}"  # noqa: S608 - a name of ours
+_REVISION = f"SELECT value FROM {t.revision.name} WHERE id = 1"  # noqa: S608 - a name of ours
 CHUNK = 10_000
 """So many values go into one `IN (...)`: every database has a limit."""
 
@@ -29,7 +29,7 @@ def bump(c: Connection) -> None:
 
 
 def revision(c: Connection) -> int:
-    return int(c.execute(select(t.revision.c.value)).scalar() or 0)
+    return int(c.execute(select(t.revision.c.value).where(t.revision.c.id == 1)).scalar() or 0)
 
 
 def current_revision(db: Database) -> int:

@@ -30,4 +30,5 @@ revision = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", BigInteger, nullable=False),
 )
-"""One row, bumped by every change that may take rights away: caches of validated tokens hang on it."""
+"""Row 1: bumped by every change that may take rights away; caches of validated tokens hang on it. Row 0: failed log-ins
+of nobody, counted only so that they cost what those of users do."""
