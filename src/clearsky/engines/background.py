@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clearsky.config import FILE_VARIABLE, Config
 from clearsky.engines import build
+from clearsky.engines.definitions import MEMORY
 
 
 def pid_file(config: Config, name: str) -> Path:
@@ -41,7 +42,7 @@ def start(config: Config, name: str, module: str) -> int:
     """Start `python -m module` in the background, its output in the log folder; returns the pid."""
     logs = config.state / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {build.VARIABLE: build.current()}
+    environment = os.environ | MEMORY | {build.VARIABLE: build.current()}
     if config.file:
         environment[FILE_VARIABLE] = str(config.file)
     with (logs / f"{name}.log").open("ab") as log:
