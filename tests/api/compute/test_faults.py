@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select, update
@@ -144,23 +145,53 @@ LIVES = {
         (image, "fill"), (image, "discard"), (network, "move_server_ports"), (placement, "release"),
         (placement, "claim"), (placement, "candidates"), (compute_store, "change"), (compute, "host_has_let_go"),
     ],
+    "attach": [(network, "release_server_port"), (compute_store, "change")],
+    **{life: [(compute_store, "change")] for life in ("stop", "suspend", "rescue", "rebuild", "reboot")},
 }  # fmt: skip
+STEPS = {
+    "stop": [({"os-stop": None}, "SHUTOFF"), ({"os-start": None}, "ACTIVE")],
+    "suspend": [({"suspend": None}, "SUSPENDED"), ({"resume": None}, "ACTIVE")],
+    "rescue": [({"rescue": None}, "RESCUE"), ({"unrescue": None}, "ACTIVE")],
+    "rebuild": [({"rebuild": {}}, "ACTIVE")],
+    "reboot": [({"reboot": {"type": "HARD"}}, "ACTIVE")],
+}
+"""Life -> actions, each with the status that it leads to."""
 _LIVES = [(life, module, name) for life, calls in LIVES.items() for module, name in calls]
+
+
+def _plugged(cloud, id):
+    ports = cloud.member.get(f"/network/v2.0/ports?device_id={id}").json()["ports"]
+    return [port["status"] for port in ports].count("ACTIVE")
 
 
 def _live(cloud, id, life):
     """Ask for one change of a server and wait until it is through; returns the function that says so."""
     path, newest = f"/compute/v2.1/servers/{id}", {"OpenStack-API-Version": "compute latest"}
 
-    def ask(body, status=202):
+    def ask(body):
         answer = cloud.member.post(f"{path}/action", json=body, headers=newest)
-        assert answer.status_code == status, answer.text
+        assert answer.is_success, answer.text
         return answer
 
     def is_now(status):
         shown = cloud.member.get(path, headers=newest).json()["server"]
         return shown["status"] == status and shown["OS-EXT-STS:task_state"] is None
 
+    if steps := STEPS.get(life):
+        same = {"imageRef": cloud.member.get(path).json()["server"]["image"]["id"]}
+        for body, status in steps:
+            ask({"rebuild": same} if "rebuild" in body else body)
+            _drive(cloud, partial(is_now, status))
+        return
+    if life == "attach":
+        net = cloud.member.get("/network/v2.0/networks").json()["networks"][0]["id"]
+        made = cloud.member.post(f"{path}/os-interface", json={"interfaceAttachment": {"net_id": net}})
+        port = made.json()["interfaceAttachment"]["port_id"]
+        _drive(cloud, lambda: _plugged(cloud, id) == 2 and is_now("ACTIVE"))
+        assert cloud.member.delete(f"{path}/os-interface/{port}").status_code == 202
+        _drive(cloud, lambda: _plugged(cloud, id) == 1 and is_now("ACTIVE"))
+        assert cloud.member.get(f"/network/v2.0/ports/{port}").status_code == 404
+        return
     if life == "resize":
         body = {"flavor": {"name": "large", "ram": 128, "vcpus": 2, "disk": 2}}
         large = cloud.admin.post("/compute/v2.1/flavors", json=body).json()["flavor"]["id"]
