@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.functional.network.world import TOPOLOGY, _rule
 
-from clearsky.network.model import SecurityGroup
+from clearsky.network.model import FloatingIp, Forwarding, SecurityGroup
 from clearsky.network.path import follow
 from clearsky.network.path.packet import Packet
 from clearsky.network.path.surroundings import Surroundings
@@ -37,7 +37,7 @@ def ask(engine_host, guests):
             else:
                 packet = Packet(protocol, source, destination, destination_port=port)
                 there = follow.depart_outside(lens, around, "public", packet)
-            return there, follow.answer(lens, around, there)
+            return there, follow.answer(lens, around, source, there)
 
     yield path
     apply(TOPOLOGY)
@@ -142,3 +142,19 @@ def test_a_packet_for_an_address_that_a_port_may_not_have_is_dropped_at_it(ask):
     there, back = ask("red1", "10.50.0.1", replace(TOPOLOGY, routers=routers, ports=pairs))
     assert last(there) == ("arrives", "port", "green1")
     assert back is not None
+
+
+def test_forwarded_ports_lead_inside_and_back(ask):
+    floating = FloatingIp("pf", "172.24.4.30", None, "r", None)
+    forwarding = Forwarding("f", "pf", "r", "172.24.4.30", "tcp", ((8022, 22),), "10.2.0.11")
+    world = replace(TOPOLOGY, floating_ips=(*TOPOLOGY.floating_ips, floating), forwardings=(forwarding,))
+    for source, end in (
+        ("red2", ("arrives", "port", "red2")),
+        ("172.24.4.1", ("leaves", "network", "public")),
+    ):
+        there, back = ask(source, "172.24.4.30", world, protocol="tcp", port=8022)
+        assert ("floating_ip", "pf") in [(hop.at.kind, hop.at.id) for hop in there.hops]
+        assert (last(there), there.packet.destination_port) == (("arrives", "port", "green1"), 22)
+        assert (last(back), back.packet.source, back.packet.source_port) == (end, "172.24.4.30", 8022)
+    there, _ = ask("172.24.4.1", "172.24.4.30", world, protocol="tcp", port=8023)
+    assert there.outcome == "dropped"

@@ -45,7 +45,7 @@ def ask(house: House, scope: str | None, question: Question) -> dict[str, Any]:
     )
     with _turn(house), service.driver(house).look() as lens:
         there = _there(lens, around, ends, packet)
-        back = follow.answer(lens, around, there)
+        back = follow.answer(lens, around, ends.source.port.id if ends.source.port else "", there)
     with house.db.read() as c:
         return Shown(c, around, scope, [there, *([back] if back else [])]).answer(ends, packet, there, back)
 
@@ -65,4 +65,4 @@ def _there(lens: Lens, around: Surroundings, ends: Both, packet: Packet) -> Leg:
     source: End = ends.source
     if source.port is None:
         return follow.depart_outside(lens, around, source.network, packet)
-    return follow.depart_guest(lens, around, source.port.id, packet)
+    return follow.onward(lens, around, follow.depart_guest(lens, around, source.port.id, packet))

@@ -159,7 +159,7 @@ class Finder:
             raise self._unknown("source", source)
         target = _address(destination)
         own = [one for one in end if self.scope is None or self._project(one.port) == self.scope]
-        if not own and (self.scope is not None or target is None or not self._ours(target)):
+        if not own and (target is None or not self._floating(target)):
             if target is None and not end:
                 raise self._unknown("destination", destination)
             raise NotFound(
@@ -170,8 +170,13 @@ class Finder:
         network = self._outer_network(address, goal.address)
         return Both(End(None, address, network), goal)
 
-    def _ours(self, address: str) -> bool:
-        return any(known == address for _, known in self.around.outside)
+    def _floating(self, address: str) -> bool:
+        """Say whether an address is a floating IP of theirs, be it without a port."""
+        f = t.floating_ips.c
+        query = select(f.id).where(
+            f.floating_ip_address == address, store.visible(t.floating_ips, self.scope)
+        )
+        return self.c.execute(query).first() is not None
 
     def _outer_address(self, word: str, target: str | None, own: list[End], version: int) -> End:
         """Return the address by which the outside knows a port: its floating IP, where it has one."""

@@ -1,7 +1,7 @@
 """Follow a packet through OVN's flows, and its answer back.
 
 ovn-trace knows no memory of connections, so three things are told to it. A new packet is `new` to each memory that is
-asked; its answer is known (`est`, `rpl`) to exactly those that the packet was written into on its way there. Where a
+asked; its answer is known (`est`, `rpl`) to exactly those that the packet was written into on its way there, and strange to the others. Where a
 router had changed an address, the answer is changed back where it comes by, and the trace goes on from there. And
 where a router would ask for a neighbour's MAC, the answer is what the network around would say.
 """
@@ -17,14 +17,17 @@ from clearsky.network.ovn.trace.words import Enter, Event, Flow, Inner, Output, 
 from clearsky.network.path import tell
 from clearsky.network.path.hops import Hop, Leg, Outcome, Side, Thing, Translation
 from clearsky.network.path.packet import Packet
-from clearsky.network.path.surroundings import OUTSIDE_MAC, NextHop, NoRoute, Surroundings, allowed
+from clearsky.network.path.surroundings import OUTSIDE_MAC, NextHop, NoRoute, Surroundings, allowed, canonical
 
 NEW, ANSWER = "new", "est,rpl"
+STRANGE = {"tcp": "inv", "icmp": "inv", "udp": NEW}
+"""What a memory of connections says of an answer whose question it has not seen."""
 ROUNDS = 24
 """So often a trace is begun anew from where an address was changed back; more is a loop."""
 STATES = 32
 """So many questions to memories of connections are prepared for."""
-_NAT = re.compile(r"\(ip[46]\.(src|dst)=([0-9a-fA-F.:]+)(?:, \w+\.\w+=(\d+))?\)")
+_NAT = re.compile(r"\(ip[46]\.(src|dst)=([0-9a-fA-F.:]+)\)")
+_BACKEND = re.compile(r"backends=(\[.+?\]|[0-9.]+):(\d+)")
 _PREFIX = re.compile(r"ip[46]\.dst == (\S+)")
 _BINDING = re.compile(r"MAC binding to ([0-9a-f:]{17})")
 _GATEWAY = re.compile(r'Replacing type "chassisredirect" outport "(.+?)"')
@@ -136,8 +139,10 @@ class Walk:
                 turned = turned or _turns(event)
             elif isinstance(event, Inner) and event.name == "ct_next":
                 known = turned or (self.there is not None and zone in self.there.remembered)
-                if known != ("rpl" in event.told):
-                    return number, ANSWER if known else NEW
+                fresh = NEW if self.there is None else STRANGE[self.packet.protocol]
+                wanted = ANSWER if known else fresh
+                if wanted.rpartition(",")[2] not in event.told:
+                    return number, wanted
                 number += 1
         return None
 
@@ -236,7 +241,9 @@ class Walk:
         """Note what is done inside a flow; says whether it is the end."""
         if event.name in ("ct_snat", "ct_dnat", "ct_lb", "ct_lb_mark"):
             if found := _NAT.search(event.told):
-                self._translated(found[1], found[2], int(found[3] or 0))
+                self._translated(found[1], found[2], 0)
+            elif event.name.startswith("ct_lb") and (found := _BACKEND.search("".join(self.flow.actions if self.flow else ()))):  # fmt: skip
+                self._translated("dst", found[1].strip("[]"), int(found[2]))
             return False
         if event.name in ("arp", "nd_ns"):
             self.leg.hops.append(tell.no_neighbour(self.around, self.here, self.outport, self.next_hop))
@@ -381,6 +388,12 @@ def depart_guest(
     if not host:
         start.hops.append(Hop(at, "dropped", "is plugged in on no host"))
         return start
+    if any(canonical(fixed.ip_address) == packet.destination for fixed in port.fixed_ips):
+        start.hops.append(
+            Hop(at, "arrives", f"has {packet.destination} itself: the packet does not leave it", host)
+        )
+        start.port, start.packet = port.id, packet
+        return start
     if not allowed(lens.may_speak_as(port.id), port.mac_address, packet.source):
         start.hops.append(tell.not_its_address(port.id, packet.source, "speak as"))
         return start
@@ -426,21 +439,38 @@ def depart_outside(
     return walk.go(Place(f"net-{network_id}", f"provider-{network_id}"), sent)
 
 
-def answer(lens: Lens, around: Surroundings, there: Leg) -> Leg | None:
-    """Follow the answer to a packet that arrived or left; None where nobody would answer."""
+def onward(lens: Lens, around: Surroundings, leg: Leg, there: Leg | None = None) -> Leg:
+    """Where a packet left toward an address that the outside routes back into this cloud, follow it in again."""
+    if not leg.network or leg.packet is None or around.on_network(leg.network, leg.packet.destination):
+        return leg
+    if not around.leads_in(leg.network, leg.packet.destination):
+        return leg
+    further = depart_outside(lens, around, leg.network, leg.packet, there)
+    further.hops = [replace(leg.hops[-1], outcome="passes"), *further.hops[1:]]
+    further.hops = leg.hops[:-1] + further.hops
+    further.translations = leg.translations + further.translations
+    further.remembered |= leg.remembered
+    return further
+
+
+def answer(lens: Lens, around: Surroundings, source: str, there: Leg) -> Leg | None:
+    """Follow the answer to a packet that arrived or left; None where nobody would answer.
+
+    What a guest answers to itself is not followed: to its port's memory of connections that is question and answer.
+    """
     if there.answer is not None:
         return there.answer
-    if not there.done or there.packet is None:
+    if not there.done or there.packet is None or there.port == source:
         return None
     back = there.packet.answered()
     if there.network:
+        if around.inside(there.network, back.source):
+            return None
         return depart_outside(lens, around, there.network, back, there)
     port = around.ports.get(there.port)
-    if port is None or around.is_router(port):
+    if port is None or around.is_router(port) or not has(port, back.source):
         return None
-    if not has(port, back.source):
-        return None
-    return depart_guest(lens, around, port.id, back, there)
+    return onward(lens, around, depart_guest(lens, around, port.id, back, there), there)
 
 
 def has(port: Port, address: str) -> bool:

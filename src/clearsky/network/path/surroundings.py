@@ -184,6 +184,13 @@ class Surroundings:
         target = ipaddress.ip_address(address)
         return any(target in ipaddress.ip_network(subnet.cidr) for subnet in self.subnets_of[network_id])
 
+    def inside(self, network_id: str, address: str) -> bool:
+        """Say whether an address belongs to networks of this cloud that a provider network does not reach."""
+        target = ipaddress.ip_address(address)
+        return not self.on_network(network_id, address) and any(
+            target in ipaddress.ip_network(subnet.cidr) for subnet in self.t.subnets
+        )
+
     def leads_in(self, network_id: str, address: str) -> bool:
         """Say whether somebody on a provider network knows a way to an address."""
         return isinstance(self.from_outside(network_id, address), NextHop)

@@ -88,6 +88,10 @@ class Copy:
         self._hints = {}
         for id, row in south.get("Logical_Flow", {}).items():
             self._hints[id[:8]] = _map(row.get("external_ids")).get("stage-hint", "")
+        self._datapaths: dict[str, str] = {}
+        for row in south.get("Datapath_Binding", {}).values():
+            about = _map(row["external_ids"])
+            self._datapaths[about.get("logical-switch") or about.get("logical-router", "")] = about["name"]
         chassis = {
             id: row.get("hostname") or row.get("name", "") for id, row in south.get("Chassis", {}).items()
         }
@@ -137,8 +141,9 @@ class Copy:
     def trace(self, datapath: str, microflow: str, states: tuple[str, ...]) -> list[Event]:
         """Follow a packet; each question to a memory of connections is answered by the next of `states`."""
         remembered = [word for state in states for word in ("--ct", state)]
-        words = ["ovn-trace", f"--db={self._socket}", *remembered, datapath, microflow]
-        return parse(_run(words, "ovn-trace cannot follow the packet").decode(errors="replace"))
+        words = ["ovn-trace", "--no-friendly-names", f"--db={self._socket}", *remembered, datapath, microflow]
+        told = _run(words, "ovn-trace cannot follow the packet").decode(errors="replace")
+        return parse(told, self._datapaths)
 
 
 def _run(words: list[str], problem: str) -> bytes:

@@ -76,8 +76,11 @@ _PLACE = re.compile(r'(dp|inport|outport)="([^"]*)"')
 _INNER = re.compile(r"(?P<name>[a-z_0-9]+?)(?P<rest>(?:in_czone)?(?:\W.*)?)")
 
 
-def parse(text: str) -> list[Event]:
-    """Return what ovn-trace says, in its order."""
+def parse(text: str, names: dict[str, str] | None = None) -> list[Event]:
+    """Return what ovn-trace says, in its order; `names` are those of datapaths, which it calls by northbound ids.
+
+    Its own friendly names are no use to a program: they shorten ids.
+    """
     lines = text.split("\n")
     events: list[Event] = []
     for number, line in enumerate(lines):
@@ -86,16 +89,17 @@ def parse(text: str) -> list[Event]:
             continue
         following = lines[number + 1].strip() if number + 1 < len(lines) else ""
         if following and set(following) == {"-"}:
-            events.append(_section(told))
+            events.append(_section(told, names or {}))
         else:
             _line(events, told)
     return events
 
 
-def _section(told: str) -> Event:
+def _section(told: str, names: dict[str, str]) -> Event:
     if found := _PIPELINE.fullmatch(told):
         place = dict(_PLACE.findall(found["rest"]))
-        return Enter(found["pipeline"], place["dp"], place.get("inport", ""), place.get("outport", ""))
+        datapath = names.get(place["dp"]) or place["dp"]
+        return Enter(found["pipeline"], datapath, place.get("inport", ""), place.get("outport", ""))
     found = _INNER.fullmatch(told)
     return Inner(found["name"], found["rest"]) if found else Inner(told)
 
