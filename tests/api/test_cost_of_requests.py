@@ -69,6 +69,7 @@ def servers(cloud):
         ("/compute/v2.1/servers", 2),
         ("/network/v2.0/ports", 5),
         ("/network/v2.0/networks", 4),
+        ("/network/v2.0/clearsky/topology", 10),
         ("/image/v2/images", 2),
         ("/image/v2/images?tag=a&os_distro=debian&sort=name:asc", 2),
     ],

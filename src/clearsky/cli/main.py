@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "Say what runs, and what is wrong.",
     "trace": "Tell the story of a resource or a request: steps, times, what is wanted and seen.",
     "path": "Follow a packet through the network: where it goes, or which object drops it.",
+    "topology": "Show networks, routers and servers, and how they hang together: a tree or a drawing.",
     "logs": "Print the processes' logs.",
     "host": "Let further machines into the cloud, list them, take them out.",
     "identity": "Look after the keys of the Identity service.",

@@ -59,5 +59,6 @@ RULES = (
     Rule("delete_quota", ADMIN),
     Rule("get_network_ip_availability", ADMIN),
     Rule("clearsky:get_path", _READER, "Follow a packet from a port of one's own project, or to one"),
+    Rule("clearsky:get_topology", _READER, "See how one's networks, routers and servers hang together"),
     Rule("network:admin_attributes", ADMIN, "Attributes that only administrators set or see"),
 )

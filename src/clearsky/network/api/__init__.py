@@ -18,6 +18,7 @@ from clearsky.network.api import (
     ndp_proxies,
     networks,
     path,
+    pictures,
     port_forwardings,
     ports,
     qos,
@@ -43,7 +44,7 @@ _ROOMS = (
     ndp_proxies, floating_ips,
     bindings, security_groups, security_group_rules, default_rules, default_statefulness, address_groups, rbac, availability, auto_topology, quotas,
     qos, qos_rules, port_forwardings, trunks,
-    tags, path,
+    tags, path, pictures,
 )  # fmt: skip
 
 
