@@ -8,7 +8,7 @@ import pytest
 from tests.functional.network.world import TOPOLOGY, _rule
 
 from clearsky.network.model import FloatingIp, Forwarding, SecurityGroup
-from clearsky.network.path import follow
+from clearsky.network.path import journey
 from clearsky.network.path.packet import Packet
 from clearsky.network.path.surroundings import Surroundings
 
@@ -33,11 +33,11 @@ def ask(engine_host, guests):
         with engine_host.driver.look() as lens:
             if source in around.ports:
                 packet = Packet(protocol, ADDRESS[source], destination, destination_port=port)
-                there = follow.depart_guest(lens, around, source, packet)
+                there = journey.depart_guest(lens, around, source, packet)
             else:
                 packet = Packet(protocol, source, destination, destination_port=port)
-                there = follow.depart_outside(lens, around, "public", packet)
-            return there, follow.answer(lens, around, source, there)
+                there = journey.depart_outside(lens, around, "public", packet)
+            return there, journey.answer(lens, around, source, there)
 
     yield path
     apply(TOPOLOGY)
@@ -129,6 +129,9 @@ def test_without_translation_the_answer_is_lost_outside(ask):
 def test_the_router_answers_pings_and_nothing_else(ask):
     there, back = ask("red1", "10.2.0.1")
     assert (last(there), last(back)) == (("arrives", "router", "r"), ("arrives", "port", "red1"))
+    stateless = (SecurityGroup("sg-open", True), SecurityGroup("sg-shut", False))
+    there, back = ask("red3", "10.1.0.1", replace(TOPOLOGY, security_groups=stateless))
+    assert (last(there), last(back)) == (("arrives", "router", "r"), ("dropped", "security_group", "sg-shut"))
     there, back = ask("red1", "10.2.0.1", protocol="tcp", port=80)
     assert (last(there), back) == (("dropped", "router", "r"), None)
 

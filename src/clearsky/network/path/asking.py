@@ -12,7 +12,7 @@ from clearsky.errors import Unavailable
 from clearsky.house import House
 from clearsky.network import service, topology
 from clearsky.network.driver.interface import Lens
-from clearsky.network.path import follow
+from clearsky.network.path import journey
 from clearsky.network.path.ends import Both, End, Finder
 from clearsky.network.path.hops import Leg
 from clearsky.network.path.packet import Packet
@@ -45,7 +45,7 @@ def ask(house: House, scope: str | None, question: Question) -> dict[str, Any]:
     )
     with _turn(house), service.driver(house).look() as lens:
         there = _there(lens, around, ends, packet)
-        back = follow.answer(lens, around, ends.source.port.id if ends.source.port else "", there)
+        back = journey.answer(lens, around, ends.source.port.id if ends.source.port else "", there)
     with house.db.read() as c:
         return Shown(c, around, scope, [there, *([back] if back else [])]).answer(ends, packet, there, back)
 
@@ -64,5 +64,5 @@ def _turn(house: House) -> Iterator[None]:
 def _there(lens: Lens, around: Surroundings, ends: Both, packet: Packet) -> Leg:
     source: End = ends.source
     if source.port is None:
-        return follow.depart_outside(lens, around, source.network, packet)
-    return follow.onward(lens, around, follow.depart_guest(lens, around, source.port.id, packet))
+        return journey.depart_outside(lens, around, source.network, packet)
+    return journey.onward(lens, around, journey.depart_guest(lens, around, source.port.id, packet))

@@ -1,9 +1,10 @@
 """Follow a packet through OVN's flows, and its answer back.
 
 ovn-trace knows no memory of connections, so three things are told to it. A new packet is `new` to each memory that is
-asked; its answer is known (`est`, `rpl`) to exactly those that the packet was written into on its way there, and strange to the others. Where a
-router had changed an address, the answer is changed back where it comes by, and the trace goes on from there. And
-where a router would ask for a neighbour's MAC, the answer is what the network around would say.
+asked; its answer is known (`est`, `rpl`) to exactly those that the packet was written into on its way there, and
+strange to the others. Where a router had changed an address, the answer is changed back where it comes by, and the
+trace goes on from there. And where a router would ask for a neighbour's MAC, the answer is what the network around
+would say.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import re
 from dataclasses import dataclass, replace
 
 from clearsky.network.driver.interface import Lens
-from clearsky.network.model import Port
 from clearsky.network.ovn.trace.words import Enter, Event, Flow, Inner, Output, Remark
 from clearsky.network.path import tell
 from clearsky.network.path.hops import Hop, Leg, Outcome, Side, Thing, Translation
 from clearsky.network.path.packet import Packet
-from clearsky.network.path.surroundings import OUTSIDE_MAC, NextHop, NoRoute, Surroundings, allowed, canonical
+from clearsky.network.path.surroundings import OUTSIDE_MAC, Surroundings, allowed
 
 NEW, ANSWER = "new", "est,rpl"
 STRANGE = {"tcp": "inv", "icmp": "inv", "udp": NEW}
@@ -111,13 +111,15 @@ class Walk:
         """
         usual = ANSWER if self.there is not None else NEW
         states, at, meant = [usual] * STATES, -1, -1
+        told: set[tuple[str, str]] = set()
         while True:
             events = self.lens.trace(place.datapath, packet.microflow(place.inport), tuple(states))
             wrong = self._wrong_state(events)
             if wrong is None:
                 asked = _asked(events, packet)
-                if asked is None or not self._answered(*asked):
+                if asked is None or asked in told or not self._answered(*asked):
                     return events
+                told.add(asked)
                 continue
             number, wanted = wrong
             if number > meant:
@@ -132,15 +134,17 @@ class Walk:
     def _wrong_state(self, events: list[Event]) -> tuple[int, str] | None:
         """Return the first memory of connections that did not say what it would, by number, and what that is."""
         number, zone, turned = 0, "", False
+        asked = self.there.remembered if self.there is not None else set()
         for event in events:
             if isinstance(event, Enter):
                 zone = event.zone
             elif isinstance(event, Flow):
                 turned = turned or _turns(event)
+                if self.there is None and not turned and _commits(event):
+                    asked = asked | {zone}
             elif isinstance(event, Inner) and event.name == "ct_next":
-                known = turned or (self.there is not None and zone in self.there.remembered)
-                fresh = NEW if self.there is None else STRANGE[self.packet.protocol]
-                wanted = ANSWER if known else fresh
+                answering = turned or self.there is not None
+                wanted = (ANSWER if zone in asked else STRANGE[self.packet.protocol]) if answering else NEW
                 if wanted.rpartition(",")[2] not in event.told:
                     return number, wanted
                 number += 1
@@ -213,7 +217,7 @@ class Walk:
             prefix = _PREFIX.search(flow.match)
             told = tell.routed(self.around, self.next_hop, prefix[1] if prefix else "", made_of)
             self._pass(self._router(), told)
-        if any(action.startswith("ct_commit") for action in flow.actions):
+        if _commits(flow):
             self.leg.remembered.add(self.here.zone)
         return False
 
@@ -348,6 +352,11 @@ class Walk:
         self.leg.hops.append(Hop(at, "dropped", what, self.host))
 
 
+def _commits(flow: Flow) -> bool:
+    """Say whether the connection is written into the memory of a port there."""
+    return any(action.startswith("ct_commit") for action in flow.actions)
+
+
 def _turns(flow: Flow) -> bool:
     """Say whether a router answers an echo by itself there."""
     return flow.stage == "lr_in_ip_input" and any(
@@ -373,108 +382,3 @@ def _asked(events: list[Event], packet: Packet) -> tuple[str, str] | None:
         elif isinstance(event, Inner) and event.name in ("arp", "nd_ns"):
             return port.removeprefix("cr-"), destination if hop in ("ip4.dst", "ip6.dst") else hop
     return None
-
-
-def depart_guest(
-    lens: Lens, around: Surroundings, port_id: str, packet: Packet, there: Leg | None = None
-) -> Leg:
-    """Follow a packet that a guest sends."""
-    port = around.ports[port_id]
-    at, host = Thing("port", port.id), lens.host_of(port.id)
-    start = Leg()
-    if not port.admin_state_up:
-        start.hops.append(Hop(at, "dropped", "is switched off (admin_state_up is false)", host))
-        return start
-    if not host:
-        start.hops.append(Hop(at, "dropped", "is plugged in on no host"))
-        return start
-    if any(canonical(fixed.ip_address) == packet.destination for fixed in port.fixed_ips):
-        start.hops.append(
-            Hop(at, "arrives", f"has {packet.destination} itself: the packet does not leave it", host)
-        )
-        start.port, start.packet = port.id, packet
-        return start
-    if not allowed(lens.may_speak_as(port.id), port.mac_address, packet.source):
-        start.hops.append(tell.not_its_address(port.id, packet.source, "speak as"))
-        return start
-    way = around.from_guest(port, packet.source, packet.destination)
-    if isinstance(way, NoRoute):
-        start.hops.append(Hop(at, "dropped", f"has no route: {way.why}", host))
-        return start
-    if not way.mac:
-        start.hops.append(tell.nobody(Thing("network", port.network_id), way, host))
-        return start
-    sends = f"sends {'the answer' if there else 'it'} to {_whom(way)}"
-    walk = Walk(lens, around, host, there)
-    walk.leg.hops.append(Hop(at, "passes", sends, host))
-    sent = replace(packet, source_mac=port.mac_address, destination_mac=way.mac)
-    return walk.go(Place(f"net-{port.network_id}", port.id), sent)
-
-
-def _whom(way: NextHop) -> str:
-    return f"{way.address}, its gateway to {way.by}" if way.by else f"{way.address} on its own network"
-
-
-def depart_outside(
-    lens: Lens, around: Surroundings, network_id: str, packet: Packet, there: Leg | None = None
-) -> Leg:
-    """Follow a packet that comes in from a provider network."""
-    at = Thing("network", network_id)
-    way = around.from_outside(network_id, packet.destination)
-    start = Leg()
-    if isinstance(way, NoRoute):
-        start.hops.append(tell.no_way_in(around, network_id, packet, way, there))
-        return start
-    if not way.mac:
-        start.hops.append(tell.nobody(at, way, ""))
-        return start
-    walk = Walk(lens, around, "", there)
-    coming = (
-        "brings the answer in from the outside"
-        if there
-        else f"brings it in from the outside, from {packet.source}"
-    )
-    walk.leg.hops.append(Hop(at, "passes", coming))
-    sent = replace(packet, source_mac=OUTSIDE_MAC, destination_mac=way.mac)
-    return walk.go(Place(f"net-{network_id}", f"provider-{network_id}"), sent)
-
-
-def onward(lens: Lens, around: Surroundings, leg: Leg, there: Leg | None = None) -> Leg:
-    """Where a packet left toward an address that the outside routes back into this cloud, follow it in again."""
-    if not leg.network or leg.packet is None or around.on_network(leg.network, leg.packet.destination):
-        return leg
-    if not around.leads_in(leg.network, leg.packet.destination):
-        return leg
-    further = depart_outside(lens, around, leg.network, leg.packet, there)
-    further.hops = [replace(leg.hops[-1], outcome="passes"), *further.hops[1:]]
-    further.hops = leg.hops[:-1] + further.hops
-    further.translations = leg.translations + further.translations
-    further.remembered |= leg.remembered
-    return further
-
-
-def answer(lens: Lens, around: Surroundings, source: str, there: Leg) -> Leg | None:
-    """Follow the answer to a packet that arrived or left; None where nobody would answer.
-
-    What a guest answers to itself is not followed: to its port's memory of connections that is question and answer.
-    """
-    if there.answer is not None:
-        return there.answer
-    if not there.done or there.packet is None or there.port == source:
-        return None
-    back = there.packet.answered()
-    if there.network:
-        if around.inside(there.network, back.source):
-            return None
-        return depart_outside(lens, around, there.network, back, there)
-    port = around.ports.get(there.port)
-    if port is None or around.is_router(port) or not has(port, back.source):
-        return None
-    return onward(lens, around, depart_guest(lens, around, port.id, back, there), there)
-
-
-def has(port: Port, address: str) -> bool:
-    """Say whether a guest at a port has an address, or may have it by an address pair."""
-    mine = [f"{port.mac_address} {fixed.ip_address}" for fixed in port.fixed_ips]
-    mine += [f"{port.mac_address} {pair}" for _, pair in port.allowed_address_pairs]
-    return bool(mine) and allowed(mine, port.mac_address, address)

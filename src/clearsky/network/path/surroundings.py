@@ -65,12 +65,13 @@ class Surroundings:
         self.interfaces: dict[str, list[Port]] = defaultdict(list)
         for port in topology.ports:
             self._index(port)
-        self.outside: dict[tuple[str, str], FloatingIp | Forwarding] = {}
+        self._led_in: dict[tuple[str, str], Port] = {}
+        """The gateway that answers for a floating IP."""
         led_in: list[FloatingIp | Forwarding] = [*topology.forwardings, *topology.floating_ips]
         for one in led_in:
-            gateway = self._gateway_of(one.router_id)
-            if gateway is not None:
-                self.outside[gateway.network_id, one.floating_ip_address] = one
+            for gateway in self.gateways(one.router_id):
+                if self.on_network(gateway.network_id, one.floating_ip_address):
+                    self._led_in[gateway.network_id, one.floating_ip_address] = gateway
 
     def _index(self, port: Port) -> None:
         if port.device_owner == FLOATING_IP:
@@ -85,15 +86,10 @@ class Surroundings:
         if port.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY):
             self.interfaces[port.device_id].append(port)
 
-    def _gateway_of(self, router_id: str) -> Port | None:
-        router = self.routers.get(router_id)
-        return self.ports.get(router.gateway_port_id or "") if router else None
+    def gateways(self, router_id: str) -> list[Port]:
+        return [port for port in self.interfaces[router_id] if port.device_owner == ROUTER_GATEWAY]
 
     # -- who is where -------------------------------------------------------------------------------------------
-
-    def holder(self, network_id: str, address: str) -> Port | None:
-        """Return the port that has an address on a network."""
-        return self._holders.get((network_id, canonical(address)))
 
     def neighbour(self, network_id: str, address: str, asker: str = "") -> tuple[str, Port | None]:
         """Return the MAC that answers for an address on a network, and whose it is; "" where nobody does."""
@@ -101,10 +97,8 @@ class Surroundings:
         held = self._holders.get((network_id, address))
         if held is not None:
             return (held.mac_address, held) if self._answers(held) else ("", held)
-        if found := self.outside.get((network_id, address)):
-            gateway = self._gateway_of(found.router_id)
-            if gateway is not None:
-                return (gateway.mac_address, gateway) if self._answers(gateway) else ("", gateway)
+        if gateway := self._led_in.get((network_id, address)):
+            return (gateway.mac_address, gateway) if self._answers(gateway) else ("", gateway)
         if (network_id, address) in self._reserved:
             return "", self._reserved[network_id, address]
         if found_pair := self._paired.get((network_id, address)):
@@ -167,16 +161,12 @@ class Surroundings:
                 return NoRoute(f"{destination} is nobody's here: no floating IP, no port")
             return NextHop(destination, mac, owner)
         for router in self.t.routers:
-            gateway = self._gateway_of(router.id)
-            if gateway is None or gateway.network_id != network_id:
-                continue
-            for port in self.interfaces[router.id]:
-                if port is gateway:
-                    continue
-                for fixed in port.fixed_ips:
-                    found = self._routed(gateway, self.subnets[fixed.subnet_id], target)
-                    if found is not None:
-                        return found
+            for gateway in self.gateways(router.id):
+                for port in self.interfaces[router.id] if gateway.network_id == network_id else ():
+                    for fixed in port.fixed_ips if port.device_owner == ROUTER_INTERFACE else ():
+                        found = self._routed(gateway, self.subnets[fixed.subnet_id], target)
+                        if found is not None:
+                            return found
         return NoRoute(f"the outside knows no route to {destination}: it has no floating IP")
 
     def on_network(self, network_id: str, address: str) -> bool:

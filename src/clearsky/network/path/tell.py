@@ -15,7 +15,7 @@ _WHY = {
     "lr_in_ip_input": "takes no packet like this for itself",
     "lr_in_ip_routing": "has no route to {destination}",
     "lr_in_arp_request": "finds no neighbour to hand it to",
-    "lr_in_policy": "has a policy against it",
+    "lr_in_policy": "lets in from outside only what has an NDP proxy, and {destination} has none",
 }
 
 
