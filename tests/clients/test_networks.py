@@ -196,7 +196,7 @@ def test_qos_and_rbac(cloud, net):
     assert cloud.json("network", "qos", "rule", "show", "gold", rule["id"])["max_kbps"] == 600
     assert [one["ID"] for one in cloud.json("network", "qos", "rule", "list", "gold")] == [rule["id"]]
     types = cloud.json("network", "qos", "rule", "type", "list")
-    assert [one["Type"] for one in types] == ["bandwidth_limit", "dscp_marking"]
+    assert [one["Type"] for one in types] == ["bandwidth_limit", "dscp_marking", "minimum_bandwidth"]
     assert cloud.json("network", "qos", "rule", "type", "show", "dscp_marking")["drivers"]
     cloud.run("network", "set", "--qos-policy", "gold", "plain")
     assert "is used by" in cloud.fails("network", "qos", "policy", "delete", "gold")

@@ -32,6 +32,11 @@ def test_new_groups_take_their_projects_default_and_else_the_clouds(cloud):
     )
     assert changed.json()["security_groups_default_statefulness"]["stateful"] is False
     assert not group(cloud.member)
+    assert changed.json()["security_group_default_statefulness"]["id"] == own["id"]
+    again = cloud.admin.put(
+        f"{PATH}/{own['id']}", json={"security_group_default_statefulness": {"stateful": False}}
+    )
+    assert again.status_code == 200, "openstacksdk's word for it is not known"
     for one in (own, everywhere):
         assert cloud.admin.delete(f"{PATH}/{one['id']}").status_code == 204
     assert group(cloud.member)

@@ -17,6 +17,8 @@ from clearsky.network.api import kit
 
 routes = Routes()
 _NAME = "security_groups_default_statefulness"
+_KEYS = (_NAME, "security_group_default_statefulness")
+"""What a choice is called in bodies: by the API reference, and by openstacksdk. Answers have both."""
 _PATH = "/v2.0/security-groups-default-statefulness"
 
 
@@ -32,11 +34,19 @@ SETTING = kit.Resource(
 def _body(properties: dict[str, Any]) -> Schema:
     one = {"type": "object", "properties": properties, "additionalProperties": False}
     return Schema(
-        {"type": "object", "properties": {_NAME: one}, "required": [_NAME], "additionalProperties": False}
+        {
+            "type": "object",
+            "properties": dict.fromkeys(_KEYS, one),
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
     )
 
 
-_SHOWN = Schema({"type": "object", "properties": {_NAME: {"type": "object"}}, "required": [_NAME]})
+_SHOWN = Schema(
+    {"type": "object", "properties": {key: {"type": "object"} for key in _KEYS}, "required": list(_KEYS)}
+)
 _LISTED = Schema(
     {
         "type": "object",
@@ -47,7 +57,13 @@ _LISTED = Schema(
 
 
 def _reply(c: Connection, row: Any, call: Call) -> Reply:
-    return Reply({_NAME: view(c, [row], call)[0]})
+    shown = view(c, [row], call)[0]
+    return Reply(dict.fromkeys(_KEYS, shown))
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    (body,) = call.body.values()
+    return dict(body)
 
 
 @routes.post(
@@ -55,7 +71,7 @@ def _reply(c: Connection, row: Any, call: Call) -> Reply:
 )
 def create_setting(call: Call) -> Reply:
     """Choose for a project, or (without one) for every project that has no choice of its own."""
-    body = call.body[_NAME]
+    body = _asked(call)
     project_id = body.get("project_id") or body.get("tenant_id") or groups.EVERY_PROJECT
     if project_id != call.caller.project_id and not call.caller.is_admin:
         raise Forbidden(
@@ -86,7 +102,8 @@ def list_settings(call: Call) -> Reply:
 @routes.get(_PATH + "/{id}", rule=f"get_{_NAME}", response=_SHOWN)
 def show_setting(call: Call) -> Reply:
     """Show one choice."""
-    return kit.show(SETTING, call)
+    with call.house.db.read() as c:
+        return _reply(c, store.get(c, t.default_statefulness, call.scope, call.params["id"]), call)
 
 
 def _writable(c: Connection, call: Call, verb: str) -> Any:
@@ -98,7 +115,7 @@ def _writable(c: Connection, call: Call, verb: str) -> Any:
 @routes.put(_PATH + "/{id}", rule=f"update_{_NAME}", request=_body(SETTING.update), response=_SHOWN)
 def update_setting(call: Call) -> Reply:
     """Change one choice; groups that are there stay as they are."""
-    d, body = t.default_statefulness, call.body[_NAME]
+    d, body = t.default_statefulness, _asked(call)
     with call.house.db.write() as c:
         row = _writable(c, call, "update")
         if "stateful" in body:

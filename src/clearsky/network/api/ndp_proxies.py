@@ -53,12 +53,14 @@ def _create(call: Call, c: Connection, body: dict[str, Any]) -> Any:
     return store.create(c, t.ndp_proxies, columns)
 
 
-crud.register(
-    routes,
-    PROXY,
-    "/v2.0/ndp-proxies",
-    "NDP proxy",
-    create=_create,
-    update=lambda *_: {},
-    delete=lambda *_: None,
-)
+# Both spellings are upstream's: clients use the one, the published contract has the other.
+for _path in ("ndp-proxies", "ndp_proxies"):
+    crud.register(
+        routes,
+        PROXY,
+        f"/v2.0/{_path}",
+        "NDP proxy",
+        create=_create,
+        update=lambda *_: {},
+        delete=lambda *_: None,
+    )

@@ -16,9 +16,10 @@ from clearsky.network.api import kit, routers
 from clearsky.network.api.routers import ROUTER
 
 routes = Routes()
-_LIST = {
-    "type": "array",
+_LIST = {  # an empty object is an empty list: python-openstackclient sends it
+    "type": ["array", "object", "null"],
     "maxItems": gateways.MOST,
+    "maxProperties": 0,
     "items": routers.GATEWAY | {"type": "object", "required": ["network_id"]},
 }
 _BODY = Schema(
@@ -42,7 +43,7 @@ _SHOWN = ROUTER.shown()
 def _change(call: Call, make: Any) -> Reply:
     with call.house.db.write() as c:
         row = kit.writable(c, ROUTER, call, "update", call.params["id"])
-        infos = call.body["router"]["external_gateways"]
+        infos = call.body["router"]["external_gateways"] or []
         for info in infos:
             routers.check_rights(call, info)
         make(call, c, row, infos)

@@ -147,13 +147,15 @@ def _ensure(call: Call) -> None:
             segments.ensure_first(c, call.house)
 
 
-crud.register(
-    routes,
-    RANGE,
-    "/v2.0/network-segment-ranges",
-    "network segment range",
-    create=_create,
-    update=_update,
-    delete=_delete,
-    before=_ensure,
-)
+# Both spellings are upstream's: clients use the one, the published contract has the other.
+for _path in ("network-segment-ranges", "network_segment_ranges"):
+    crud.register(
+        routes,
+        RANGE,
+        f"/v2.0/{_path}",
+        "network segment range",
+        create=_create,
+        update=_update,
+        delete=_delete,
+        before=_ensure,
+    )
