@@ -155,6 +155,22 @@ def test_a_router_joins_networks_on_different_hosts(guests):
             assert guests["left", a].reaches(guests["right", b].address), (a, b)
 
 
+def test_a_path_says_between_which_hosts_a_packet_is_carried(site, guests):
+    source, target = guests["left", 0], guests["right", 2]
+    told = path(site, source, target.address)
+    assert carried(told) == [("there", "host2"), ("back", "host0")]
+
+
+def path(site, source, address):
+    told = json.loads(site.control.clearsky("path", source.port["id"], address, "--json"))["path"]
+    assert (told["arrives"], told["answered"]) == (True, True), told
+    return told
+
+
+def carried(told):
+    return [(hop["direction"], hop["id"]) for hop in told["hops"] if hop["kind"] == "host"]
+
+
 def test_equal_addresses_in_another_network_are_another_world_on_every_host(site, guests):
     site.openstack("network", "create", "twin")
     site.openstack("subnet", "create", "--network", "twin", "--subnet-range", "10.9.1.0/24", "twin")
@@ -251,6 +267,11 @@ def dead(machine):
         yield
     finally:
         os.kill(keeper, signal.SIGCONT)
+
+
+def test_a_path_outside_goes_by_the_gateways_host(site, guests, gateway):
+    told = path(site, guests["left", 0], OUTSIDE)
+    assert carried(told) == [("there", f"host{gateway.number}"), ("back", "host0")]
 
 
 def test_another_host_is_the_gateway_when_one_dies(site, guests, gateway):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clearsky.network import service as network_service
+from clearsky.network.ovn.trace.words import Enter, Flow, Output
+
 N = "/network/v2.0"
 PATH = f"{N}/clearsky/path"
 
@@ -100,3 +103,96 @@ def test_a_server_is_found_by_its_name_and_id(cloud, ports):
     cloud.admin.put(f"{N}/ports/{ports[0]['id']}", json=changed)
     answer = ask(cloud.member, source="8c0a1e52-0000-4000-8000-000000000001", destination="b")
     assert answer.status_code == 409, answer.text
+
+
+class Glass:
+    """An engine that lets everything through from one host to the next, and drops where it is told to."""
+
+    def __init__(self, network, source, target, *, drops=False):
+        self.network, self.source, self.target, self.drops = f"net-{network}", source, target, drops
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def made_of(self, flow):
+        return ""
+
+    def host_of(self, port):
+        return "host2" if port == self.target else "host1"
+
+    def may_speak_as(self, port):
+        return []
+
+    def learn(self, router_port, address, mac):
+        raise AssertionError("no router here")
+
+    def trace(self, datapath, microflow, states):
+        back = microflow.startswith(f'inport == "{self.target}"')
+        start, end = (self.target, self.source) if back else (self.source, self.target)
+        last = [Flow("ls_out_acl")] if self.drops else [Output(end, "")]
+        return [Enter("ingress", datapath, start), Enter("egress", datapath, start, end), *last]
+
+
+@pytest.fixture
+def mixed(cloud, ports, monkeypatch):
+    """A guest of another project on the member's network, and an engine that carries it."""
+    network = ports[0]["network_id"]
+    rbac = {"object_type": "network", "object_id": network, "action": "access_as_shared"}
+    make(cloud.member, "rbac-policies", "rbac_policy", **rbac, target_tenant=cloud.foreign.project_id)
+    theirs = make(cloud.foreign, "ports", "port", name="theirs", network_id=network)
+    driver = network_service.driver(cloud.house)
+
+    def engine(**more):
+        monkeypatch.setattr(driver, "look", lambda: Glass(network, theirs["id"], ports[0]["id"], **more))
+
+    engine()
+    return {
+        "theirs": theirs,
+        "mine": ports[0],
+        "address": ports[0]["fixed_ips"][0]["ip_address"],
+        "engine": engine,
+    }
+
+
+def test_of_others_objects_only_the_kind_is_told(cloud, mixed):
+    answer = ask(cloud.foreign, source="theirs", destination=mixed["address"])
+    assert answer.status_code == 200, answer.text
+    path = answer.json()["path"]
+    assert (path["arrives"], path["answered"], path["dropped_by"]) == (True, True, None)
+    seen = [(hop["direction"], hop["kind"], hop["id"], hop["host"]) for hop in path["hops"]]
+    assert seen == [
+        ("there", "port", mixed["theirs"]["id"], None),
+        ("there", "host", None, None),
+        ("there", "port", None, None),
+        ("back", "port", None, None),
+        ("back", "host", None, None),
+        ("back", "port", mixed["theirs"]["id"], None),
+    ]
+    hidden = [hop["what"] for hop in path["hops"] if hop["id"] is None]
+    assert mixed["address"] not in " ".join(hidden)
+    assert "host1" not in answer.text
+    assert mixed["mine"]["id"] not in answer.text
+
+
+def test_an_administrator_sees_every_object_and_the_hosts(cloud, mixed):
+    path = ask(cloud.admin, source=mixed["theirs"]["id"], destination="a").json()["path"]
+    assert path["destination"]["id"] == mixed["mine"]["id"]
+    there = [(hop["kind"], hop["id"], hop["host"]) for hop in path["hops"] if hop["direction"] == "there"]
+    assert there == [
+        ("port", mixed["theirs"]["id"], "host1"),
+        ("host", "host2", "host2"),
+        ("port", mixed["mine"]["id"], "host2"),
+    ]
+
+
+def test_who_drops_it_is_named_to_those_who_may_see_it(cloud, mixed):
+    mixed["engine"](drops=True)
+    groups = mixed["mine"]["security_groups"]
+    stopper = ask(cloud.admin, source=mixed["theirs"]["id"], destination="a").json()["path"]["dropped_by"]
+    assert (stopper["kind"], stopper["id"], stopper["name"]) == ("security_group", groups[0], "default")
+    path = ask(cloud.foreign, source="theirs", destination=mixed["address"]).json()["path"]
+    assert (path["arrives"], path["answered"]) == (False, None)
+    assert path["dropped_by"] == {"kind": "security_group", "id": None, "name": None, "server": None}

@@ -7,6 +7,7 @@ Each packet carries its number: as UDP or ICMP payload, and as the TCP client's 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -19,7 +20,7 @@ TCP, UDP = (22, 80, 443), (53, 4000)
 FIRST_PORT = 40000
 """A packet's client port is this and its number."""
 MARK = b"clearsky-path-"
-ROUNDS, ROUND_S = 8, 0.5
+ROUNDS, ROUND_S = 16, 0.5
 IN = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
@@ -47,7 +48,8 @@ def serve(lines: list[socket.socket]) -> None:
             else:
                 # From the address that it came to: a port may have several, and the outside does.
                 data, about, _, who = line.recvmsg(2000, 200)
-                line.sendmsg([data], [item for item in about if item[1] in (8, 50)], 0, who)
+                with contextlib.suppress(OSError):  # it has no way back
+                    line.sendmsg([data], [item for item in about if item[1] in (8, 50)], 0, who)
 
 
 def hear(line: socket.socket, kinds: tuple[int, ...], heard: set[int]) -> None:

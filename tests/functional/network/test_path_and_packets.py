@@ -171,7 +171,7 @@ def test_what_is_said_of_a_packet_is_what_becomes_of_it(real, world, cloud, monk
                 for hop in path["hops"]
             ]
             wrong.append(
-                "\n  ".join([f"{ask}: said {place}, {back}; seen {seen}, {ask.number in answered}", *hops])
+                "\n  ".join([f"said {place}, {back}; seen {seen}, {ask.number in answered}: {ask}", *hops])
             )
     reached = sum(bool(_place(path)) for path in said.values())
     assert not wrong, f"CLEARSKY_SEED={SEED}: {len(wrong)} of {len(asks)} disagree\n" + "\n".join(wrong)

@@ -19,6 +19,8 @@ CARD_GAP = 10
 CHAR = 7.0
 """Of a common letter of 12 px in the widest of the fonts; see `_wide` for those that are wider."""
 HUES = 8
+MOST = 60
+"""So many guests of a network are drawn one by one."""
 LATIN = 0x24F
 """The last of the letters whose widths are known; others are taken for wide ones."""
 
@@ -126,7 +128,9 @@ def _network(network: Network, picture: Picture, hue: int) -> Box:
         told = subnet.cidr + (f" {subnet.name}" if subnet.name else "")
         box.rows.append(Row(told + ("" if subnet.gateway_ip else ", no gateway"), "quiet"))
     box.rows += [Row(f"{one} free floating IP", "quiet") for one in network.free_floating_ips]
-    box.cards = [_card(port) for port in network.ports]
+    box.cards = [_card(port) for port in network.ports[:MOST]]
+    if left := len(network.ports) - len(box.cards):
+        box.cards.append(Card(f"and {left} more", [], f"{left} more ports, see the text", problem=False))
     box.dimmed = not network.admin_state_up
     _place_cards(box)
     return box

@@ -21,7 +21,8 @@ from clearsky.network.path.surroundings import Surroundings
 
 AT_ONCE = 2
 """Questions that one process answers at a time: each copies OVN's databases."""
-PATIENCE_S = 20.0
+PATIENCE_S = 2.0
+"""So long the next one waits: who asks much must not keep the api's threads from others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ database each, away from the database that the hosts live by.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -24,6 +26,9 @@ from clearsky.network.ovn.trace.words import Event, parse
 
 TIMEOUT_S = 20
 READY_S = 10.0
+PREFIX = "trace-"
+LIFE_S = 900
+"""So long a copy lasts at the most."""
 HINTED = (
     "ACL",
     "NAT",
@@ -43,8 +48,9 @@ class Copy:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        self._sweep()
         with ExitStack() as stack:
-            here = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trace", dir=self._folder)))
+            here = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir=self._folder)))
             north = _rows(self._backup(self._remotes[0], "OVN_Northbound"))
             backup = self._backup(self._remotes[1], "OVN_Southbound")
             south = _rows(backup)
@@ -63,17 +69,25 @@ class Copy:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def _sweep(self) -> None:
+        """Remove what was left by processes that were killed."""
+        for old in self._folder.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - old.stat().st_mtime > LIFE_S:
+                    shutil.rmtree(old, ignore_errors=True)
+
     def _backup(self, remote: str, database: str) -> bytes:
         words = ["ovsdb-client", "--timeout=10", *self._options, "backup", remote, database]
         return _run(words, f"OVN's database {database} at {remote} cannot be read")
 
     def _serve(self, stack: ExitStack, here: Path) -> None:
-        words = ["ovsdb-server", f"--remote=p{self._socket}", f"--unixctl={here / 'ctl'}", "--no-chdir", str(here / "sb")]  # fmt: skip
+        # `timeout` ends it where this process cannot any more.
+        words = ["timeout", str(LIFE_S), "ovsdb-server", f"--remote=p{self._socket}", f"--unixctl={here / 'ctl'}", "--no-chdir", str(here / "sb")]  # fmt: skip
         server = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         stack.callback(server.wait)
-        stack.callback(server.kill)
+        stack.callback(server.terminate)
         end = time.monotonic() + READY_S
         while not (here / "sock").exists():
             if server.poll() is not None or time.monotonic() > end:
