@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
@@ -24,7 +26,7 @@ from starlette.routing import Route
 from clearsky import certificates, encode
 from clearsky.agent.protocol import Desired, DesiredDisk, Observed
 from clearsky.compute import service as compute
-from clearsky.compute.desired import may_have_image
+from clearsky.compute.desired import may_give_snapshot, may_have_image
 from clearsky.errors import ClearskyError
 from clearsky.hosts import door, registry
 from clearsky.house import House
@@ -36,6 +38,10 @@ log = structlog.get_logger("agent-api")
 LONG_POLL_S = 25.0
 OBSERVED_LIMIT_BYTES = 64 * 1024 * 1024
 QUESTION_LIMIT_BYTES = 16 * 1024
+KEPT_S = 120.0
+"""A copy that its host does not speak of is kept so long: the report that does may be on its way."""
+ABANDONED_S = 24 * 3600.0
+"""The same for one of a server that its host has not any more."""
 
 
 class Waiters:
@@ -91,7 +97,7 @@ class Agents:
         """Say why a request may not speak for a host; empty where it may."""
         return ""
 
-    def told(self, wanted: Desired) -> Desired:
+    def told(self, wanted: Desired, host: str) -> Desired:
         """Return what is wanted of a host as its agent can do it."""
         return wanted
 
@@ -124,7 +130,7 @@ class Agents:
                     break
                 await waiters.wait(event, min(left, house.config.work.poll_s))
         answer = await run_in_threadpool(compute.desired, house, host)
-        return Response(encode.dumps(self.told(answer)), media_type="application/json")
+        return Response(encode.dumps(self.told(answer, host)), media_type="application/json")
 
     async def observed(self, request: Request) -> Response:
         data = await _body(request, OBSERVED_LIMIT_BYTES)
@@ -181,8 +187,8 @@ class OtherHosts(Agents):
             return JSONResponse({"message": "no host's certificate was shown"}, 403)
         return await super().observed(request)
 
-    def told(self, wanted: Desired) -> Desired:
-        """Let it fetch images: no path of this machine leads to them there."""
+    def told(self, wanted: Desired, host: str) -> Desired:
+        """Let it fetch images: no path of this machine leads to them there. Say whom its part of OVN may trust."""
 
         def fetched(disk: DesiredDisk) -> DesiredDisk:
             return replace(disk, image_path="")
@@ -195,12 +201,64 @@ class OtherHosts(Agents):
             )
             for server in wanted.servers
         )
-        return replace(wanted, servers=servers)
+        config = self.house.config
+        known = registry.member(config, host)
+        keeps = known is not None and known.address in config.hosts.databases
+        trusted = registry.trusted_file(config).read_text(encoding="utf-8") if keeps else ""
+        return replace(wanted, servers=servers, trusted=trusted)
 
     def heard(self, report: Observed) -> Observed:
-        """Leave out paths of another machine: here they would lead to nothing, or to something else."""
-        servers = tuple(replace(server, console_path="", snapshot_path="") for server in report.servers)
+        """Put what it has sent in the place of its own paths: here these would lead to nothing, or to something else."""
+        sent: dict[tuple[str, str], Path] = {}
+        wanted = {server.id: server.snapshot for server in report.servers}
+        for file in self._snapshots.glob("* *"):
+            server_id, _, token = file.name.partition(" ")
+            if wanted.get(server_id) == token:
+                sent[server_id, token] = file
+            elif time.time() - file.stat().st_mtime > (KEPT_S if server_id in wanted else ABANDONED_S):
+                file.unlink(missing_ok=True)
+        servers = tuple(
+            replace(
+                server,
+                console_path="",
+                snapshot=server.snapshot if (server.id, server.snapshot) in sent else "",
+                snapshot_path=str(sent.get((server.id, server.snapshot), "")),
+            )
+            for server in report.servers
+        )
         return replace(report, servers=servers)
+
+    async def take_snapshot(self, request: Request) -> Response:
+        """Take a copy of a server's disk that was asked for, whole or not at all."""
+        host, token = request.query_params.get("host", ""), request.query_params.get("token", "")
+        server_id = str(request.path_params["id"])
+        if no := await self.refused(request, host):
+            return no
+        if not await run_in_threadpool(may_give_snapshot, self.house, host, server_id, token):
+            return JSONResponse({"message": f"no copy of {server_id!r} is wanted from host {host!r}"}, 404)
+        limit = self.house.config.image.size_limit_gib << 30
+        self._snapshots.mkdir(mode=0o700, exist_ok=True)
+        target = self._snapshots / f"{server_id} {token}"
+        unfinished = self._snapshots / f"{server_id}.new"
+        size = 0
+        with unfinished.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    break
+                await run_in_threadpool(file.write, chunk)
+        if size > limit or str(size) != request.headers.get("content-length", ""):
+            unfinished.unlink()
+            return JSONResponse(
+                {"message": f"{size} bytes came; at most {limit} are taken, and all or none"}, 400
+            )
+        unfinished.rename(target)
+        return JSONResponse({})
+
+    @property
+    def _snapshots(self) -> Path:
+        """Folder of the copies that hosts have sent: `SERVER TOKEN`."""
+        return self.house.config.state / "snapshots"
 
     async def authority(self, _request: Request) -> Response:
         text = (certificates.folder(self.house.config) / "ca.pem").read_text(encoding="utf-8")
@@ -228,6 +286,7 @@ class OtherHosts(Agents):
             *super().routes(),
             Route("/agent/v1/authority", self.authority, methods=["GET"]),
             Route("/agent/v1/join", self.join, methods=["POST"]),
+            Route("/agent/v1/snapshots/{id:uuid}", self.take_snapshot, methods=["PUT"]),
         ]
 
 

@@ -60,7 +60,8 @@ class _Leaf:
 def _leaves(config: Config) -> list[_Leaf]:
     found = [_Leaf("api", config.api_names)] if config.tls and config.api.certificate == Path() else []
     if config.serves_hosts:
-        found += [_Leaf("agents", (config.hosts.address,)), _Leaf("ovn", (config.hosts.address,), both=True)]
+        # As clients, both speak to OVN's databases on other hosts.
+        found += [_Leaf(name, (config.hosts.address,), both=True) for name in ("agents", "ovn")]
     return found
 
 
@@ -106,12 +107,18 @@ def load(config: Config, into: ssl.SSLContext, name: str = "api") -> None:
 
 
 def issue(
-    authority: Pair, names: Iterable[str], now: datetime, *, client: bool = False, both: bool = False
+    authority: Pair,
+    names: Iterable[str],
+    now: datetime,
+    *,
+    client: bool = False,
+    both: bool = False,
+    days: int = LEAF_DAYS,
 ) -> Pair:
     """Return a new key with a certificate for `names` (host names and addresses); the first is its common name."""
     key = ec.generate_private_key(ec.SECP256R1())
     usages = [CLIENT] if client else [SERVER, CLIENT] if both else [SERVER]
-    return Pair(sign(authority, key.public_key(), names, now, usages), key)
+    return Pair(sign(authority, key.public_key(), names, now, usages, days), key)
 
 
 def sign(

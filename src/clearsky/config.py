@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from clearsky.config_sections import Identity, Image
+from clearsky.config_sections import Hosts, Identity, Image
 
 DEFAULT_FILE = Path("/etc/clearsky/clearsky.toml")
 FILE_VARIABLE = "CLEARSKY_CONFIG"
@@ -81,21 +81,6 @@ class Api:
     """Longest page of a list, also what a list without `limit` returns."""
     policy_file: Path = Path()
     """YAML file of oslo.policy, rule name -> check: in place of the defaults. Read when the api starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hosts:
-    """Several hosts: docs/guide/hosts.md."""
-
-    address: str = ""
-    """Address of this machine at which its other hosts reach it, and the end of its tunnels; empty: it has no others."""
-    port: int = 8801
-    """Where the control plane answers the agents of other hosts, with mutual TLS."""
-    northbound_port: int = 6641
-    southbound_port: int = 6642
-    """Where OVN's databases answer other hosts, with mutual TLS."""
-    control: str = ""
-    """Address of the control plane; `host join` writes it. Empty: this machine is the control plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +252,23 @@ class Config:
         return bool(self.hosts.address)
 
     @property
+    def clustered(self) -> bool:
+        """Say whether OVN's databases are a cluster."""
+        return bool(self.hosts.databases)
+
+    @property
+    def keeps_databases(self) -> bool:
+        """Say whether OVN's databases run on this machine."""
+        return not self.joined or self.hosts.address in self.hosts.databases
+
+    def _ovn(self, name: str, port: int) -> str:
+        """Return where one of OVN's databases is: this machine's own first, then the others of the cluster."""
+        own = [f"unix:{self.run / 'ovn' / name}"] if self.keeps_databases else []
+        hosts = self.hosts
+        others = hosts.databases or ((hosts.control,) if self.joined else ())
+        return ",".join([*own, *(f"ssl:{bracketed(one)}:{port}" for one in others if one != hosts.address)])
+
+    @property
     def carries_provider(self) -> bool:
         """Say whether this host has a way to the provider's network, and so can be a gateway."""
         return not self.joined or bool(self.network.provider_device)
@@ -278,13 +280,17 @@ class Config:
 
     @property
     def northbound(self) -> str:
-        return f"unix:{self.run / 'ovn' / 'nb.sock'}"
+        return self._ovn("nb.sock", self.hosts.northbound_port)
 
     @property
     def southbound(self) -> str:
-        if self.joined:
-            return f"ssl:{bracketed(self.hosts.control)}:{self.hosts.southbound_port}"
-        return f"unix:{self.run / 'ovn' / 'sb.sock'}"
+        """Return where those who keep OVN's databases reach the southbound one, with all rights."""
+        return self._ovn("sb.sock", self.hosts.southbound_member_port)
+
+    @property
+    def chassis_southbound(self) -> str:
+        """Return where this host's controller reaches it."""
+        return self._ovn("sb.sock", self.hosts.southbound_port)
 
     @property
     def open_vswitch(self) -> str:
@@ -358,6 +364,7 @@ def parse(data: dict[str, Any], path: Path | None = None) -> Config:
     config = Config(**sections, file=path)
     _check_cloud(config.cloud, path)
     _check_api(config.api, path)
+    _check_hosts(config.hosts, path)
     _check_identity(config.identity, path)
     return config
 
@@ -372,6 +379,30 @@ def _check_identity(identity: Identity, path: Path | None) -> None:
     for name, provider in identity.oidc.items():
         if not provider.issuer or not provider.client_id:
             raise ConfigError(f"{path}: [identity.oidc.{name}] needs issuer and client_id")
+
+
+def _check_hosts(hosts: Hosts, path: Path | None) -> None:
+    """Refuse addresses that are none, and a cluster that could not agree."""
+    where = f"{path}: [hosts]"
+    for key, addresses in (
+        ("address", [hosts.address] if hosts.address else []),
+        ("databases", hosts.databases),
+    ):
+        for address in addresses:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError as error:
+                raise ConfigError(f"{where} {key}: {error}") from error
+    if not hosts.databases:
+        return
+    if len(set(hosts.databases)) not in (1, 3, 5):
+        raise ConfigError(
+            f"{where} databases: {len(hosts.databases)} addresses; 3 or 5 (or 1, to begin with) agree"
+        )
+    if not hosts.control and hosts.address not in hosts.databases:
+        raise ConfigError(
+            f"{where} databases: the control plane's own address {hosts.address!r} must be among them"
+        )
 
 
 def _check_cloud(cloud: Cloud, path: Path | None) -> None:

@@ -1,9 +1,31 @@
-"""The longest sections of the settings: [identity] and [image]."""
+"""The longer sections of the settings: [hosts], [identity], [image]."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Several hosts: docs/guide/hosts.md."""
+
+    address: str = ""
+    """Address of this machine at which its other hosts reach it, and the end of its tunnels; empty: it has no others."""
+    port: int = 8801
+    """Where the control plane answers the agents of other hosts, with mutual TLS."""
+    southbound_port: int = 6642
+    """Where OVN's southbound database answers other hosts, with mutual TLS."""
+    databases: tuple[str, ...] = ()
+    """Addresses of the three (or five) hosts that keep OVN's databases as a cluster, this machine's own among them;
+    empty: this machine alone keeps them."""
+    northbound_port: int = 6641
+    northbound_cluster_port: int = 6643
+    southbound_cluster_port: int = 6644
+    southbound_member_port: int = 6645
+    """Where the machines of that cluster, and nobody else, reach the databases and agree with each other."""
+    control: str = ""
+    """Address of the control plane; `host join` writes it. Empty: this machine is the control plane."""
 
 
 @dataclass(frozen=True, slots=True)

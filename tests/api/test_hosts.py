@@ -100,7 +100,7 @@ def test_an_invited_host_joins_and_is_one_of_the_clouds(cloud, machine):
     joined = join(cloud, machine, token(cloud, "second"))
     assert (joined.host, joined.hosts.control, joined.hosts.address) == ("second", ADDRESS, "127.0.0.45")
     assert joined.network.encapsulation == cloud.network.encapsulation
-    assert joined.southbound == f"ssl:{ADDRESS}:6642"
+    assert joined.chassis_southbound == f"ssl:{ADDRESS}:6642"
     assert states(cloud) == {"first": "up", "second": "never reported"}
     report(joined)
     assert states(cloud) == {"first": "up", "second": "up"}
@@ -316,6 +316,7 @@ def test_what_ovn_trusts_are_the_hosts_that_are_ones(cloud, machine):
 
 def test_names_that_cannot_be_are_refused(cloud):
     assert "is this machine" in clearsky(cloud, "host", "add", "first", check=False)
+    assert "control plane itself" in clearsky(cloud, "host", "remove", "first", check=False)
     assert "letters, digits" in clearsky(cloud, "host", "add", "a/b", check=False)
     assert "more than 0" in clearsky(cloud, "host", "add", "x", "--hours", "0", check=False)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +38,10 @@ argon2_time_cost = 1
 CONTROL = """
 [hosts]
 address = "10.77.0.1"
+databases = [{databases}]
 """
+HEADERS = 28
+"""Of an IPv4 ping."""
 OUTSIDE = "172.24.4.1"
 """The provider's router, in a namespace of its own."""
 
@@ -48,6 +55,12 @@ def _namespace() -> subprocess.Popen[bytes]:
 
 def inside(pid: int) -> tuple[str, ...]:
     return ("nsenter", f"--net=/proc/{pid}/ns/net", "--")
+
+
+def fits(pid: int, address: str, size: int) -> bool:
+    """Say whether a ping of so many bytes, IP header and all, arrives without being cut into pieces."""
+    words = ("ping", "-M", "do", "-c", "3", "-i", "0.2", "-W", "1", "-s", str(size - HEADERS), address)
+    return subprocess.run([*inside(pid), *words], check=False, capture_output=True).returncode == 0
 
 
 @dataclass
@@ -88,10 +101,24 @@ class Machine(Cloud):
         return self.run("ovs-vsctl", f"--db=unix:{self.runtime}/ovs/db.sock", *words).stdout.strip()
 
 
+@contextmanager
+def dead(machine: Machine, *names: str) -> Iterator[None]:
+    """Kill processes of a machine, and keep them from being started again."""
+    keeper = int((machine.runtime / "supervisor.pid").read_text().split()[0])
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        for name in names:
+            os.kill(machine.pids()[name], signal.SIGKILL)
+        yield
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+
+
 @dataclass
 class Site:
     cache: Path
     encapsulation: str = "vxlan"
+    databases: tuple[str, ...] = ()
     machines: list[Machine] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
     _holders: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -125,7 +152,9 @@ class Site:
         text = SETTINGS.format(
             folder=folder, cache=self.cache, number=number, encapsulation=self.encapsulation
         )
-        (folder / "clearsky.toml").write_text(text + ("" if number else CONTROL))
+        if number == 0:
+            text += CONTROL.format(databases=", ".join(f'"{one}"' for one in self.databases))
+        (folder / "clearsky.toml").write_text(text)
         machine = Machine(folder, self._hold(), "site", number)
         self.machines.append(machine)
         self._wire(machine.namespace_pid, "under0", "under", f"u{number}")

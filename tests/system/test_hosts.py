@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.system import inside
 from tests.system.conftest import until
-from tests.system.site import OUTSIDE, Site
+from tests.system.site import OUTSIDE, Site, dead, fits
 from tests.system.site import inside as entering
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 PROGRAM = str(Path(inside.__file__))
 BYTES = 3_000_000
-MTU, HEADERS = 1450, 28
-"""Of a network in VXLAN on an underlay of 1500; of an IPv4 ping."""
+MTU = 1450
+"""Of a network in VXLAN on an underlay of 1500."""
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +115,6 @@ def carries(sender, taker, address, port=7000):
             return program.stdout.readline() == done.stdout
         finally:
             program.kill()
-
-
-def fits(pid, address, size):
-    """Say whether a ping of so many bytes, IP header and all, arrives without being cut into pieces."""
-    words = ("ping", "-M", "do", "-c", "3", "-i", "0.2", "-W", "1", "-s", str(size - HEADERS), address)
-    return subprocess.run([*entering(pid), *words], check=False, capture_output=True).returncode == 0
 
 
 def test_every_host_reports_to_compute_and_network(site):
@@ -256,17 +248,40 @@ def test_a_floating_ip_takes_what_fits_and_says_so_of_more(site, guests, gateway
     assert f"mtu {MTU}" in told, "the gateway must say what fits, else large transfers hang"
 
 
-@contextmanager
-def dead(machine):
-    """Kill a machine's switch and controller, and keep them from being started again."""
-    keeper = int((machine.runtime / "supervisor.pid").read_text().split()[0])
-    os.kill(keeper, signal.SIGSTOP)
-    try:
-        for name in ("ovs-vswitchd", "ovn-controller"):
-            os.kill(machine.pids()[name], signal.SIGKILL)
-        yield
-    finally:
-        os.kill(keeper, signal.SIGCONT)
+def test_a_server_runs_on_a_joined_host_and_becomes_an_image(site, guests, gateway):
+    number = next(n for n in (1, 2) if site.machines[n] != gateway)
+    key = site.control.folder / "key.pem"
+    site.openstack("keypair", "create", "--private-key", str(key), "key")
+    key.chmod(0o600)
+    server = site.openstack(
+        "server", "create", "--image", "tiny", "--flavor", "m1.nano", "--network", "left", "--key-name", "key",
+        "--security-group", "open", "--availability-zone", f"nova:host{number}", "--wait", "far",
+    )  # fmt: skip
+    assert server["OS-EXT-SRV-ATTR:host"] == f"host{number}"
+    assert site.machines[number].guests()
+    address = site.openstack("floating", "ip", "create", "public")["floating_ip_address"]
+    site.openstack("server", "add", "floating", "ip", "far", address)
+    outside = replace(site.control, namespace_pid=site.outside)
+    # The key came by the metadata service of that host, the image from the control plane.
+    outside.wait_for_ssh(address, key, 120)
+    assert outside.ssh(address, key, "hostname").strip() == "far"
+    assert guests["left", 0].reaches(next(iter(server["addresses"].values()))[0])
+    site.openstack("server", "image", "create", "--wait", "--name", "copy", "far")
+    copy = site.openstack("image", "show", "copy")
+    assert copy["status"] == "active"
+    assert copy["size"] > 10_000_000
+    said = site.control.run(
+        Path(sys.executable).with_name("openstack"),
+        "console",
+        "log",
+        "show",
+        "far",
+        check=False,
+        OS_CLOUD="site-admin",
+    )
+    assert f"is on host host{number}" in said.stderr
+    site.openstack("server", "delete", "--wait", "far")
+    until("no guest", lambda: not site.machines[number].guests(), 30)
 
 
 def test_a_path_outside_goes_by_the_gateways_host(site, guests, gateway):
@@ -277,7 +292,7 @@ def test_a_path_outside_goes_by_the_gateways_host(site, guests, gateway):
 def test_another_host_is_the_gateway_when_one_dies(site, guests, gateway):
     guest = guests["left", 0]
     until("the way out", lambda: guest.reaches(OUTSIDE), 30)
-    with dead(gateway):
+    with dead(gateway, "ovs-vswitchd", "ovn-controller"):
         begin = time.monotonic()
         until("the way out by another host", lambda: guest.reaches(OUTSIDE), 60, 0.05)
         logging.getLogger("hosts").info("gateway failover: %.1f s", time.monotonic() - begin)

@@ -98,5 +98,22 @@ class ControlPlane:
         finally:
             connection.close()
 
+    def give_snapshot(self, host: str, server_id: str, token: str, path: Path) -> None:
+        """Send the copy of a server's disk to the control plane; raises HostError."""
+        connection = self._connection()
+        url = f"/agent/v1/snapshots/{quote(server_id)}?{urlencode({'host': host, 'token': token})}"
+        try:
+            with path.open("rb") as file:
+                self._open(connection, REPORT_S)
+                connection.request("PUT", url, file, {"Content-Length": str(path.stat().st_size)})
+            answer = connection.getresponse()
+            said = answer.read(300).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise HostError(f"the copy of {server_id}'s disk cannot be sent: {error}") from error
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise HostError(f"the copy of {server_id}'s disk is not taken: {answer.status} {said}")
+
     def report(self, observed: Observed) -> None:
         self._ask("POST", "/agent/v1/observed", encode.dumps(observed), REPORT_S)

@@ -38,6 +38,8 @@ class Folders:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
         control_plane = ControlPlane(config)
+        self._give = control_plane.give_snapshot if config.joined else None
+        self._host = config.host
         self.images = ImageCache(
             self.cache,
             self._qemu[1],
@@ -149,8 +151,10 @@ class Folders:
         run("qemu-img", "convert", "-q", "-f", "qcow2", "-O", "qcow2", root, path, timeout_s=COPY_S)
 
     def hand_over_snapshot(self, server_id: str, token: str) -> None:
-        """Let the api's account read the copy; from now on it is complete."""
+        """Let the api's account read the copy, or send it to where the api is; from now on it is complete."""
         path = self.snapshot_file(server_id)
+        if self._give is not None:
+            self._give(self._host, server_id, token, path)
         os.chown(path, 0, self._api)
         path.chmod(0o640)
         self.write(server_id, snapshot=token)

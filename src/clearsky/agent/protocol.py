@@ -97,6 +97,8 @@ class Desired:
     """Ids of images that are not to be kept in the cache once no server stands on them."""
     external_cidrs: tuple[str, ...] = ()
     """The host's own addresses (with prefix length) on the external bridge: first addresses of provider subnets."""
+    trusted: str = ""
+    """PEM: whom OVN's southbound database on this host trusts; empty where there is none, or where it is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from clearsky.config import NAME, Config
 
 if TYPE_CHECKING:
     from clearsky.hosts.invitation import Invitation
+    from clearsky.hosts.registry import Member
 
 HOUR_S = 3600.0
 
@@ -190,19 +192,27 @@ def remove(config: Config, name: str) -> None:
     """
     from clearsky import app  # noqa: PLC0415
     from clearsky.compute import store  # noqa: PLC0415
-    from clearsky.engines import access  # noqa: PLC0415
     from clearsky.hosts import registry  # noqa: PLC0415
+    from clearsky.work import queue  # noqa: PLC0415
 
     _control_plane(config)
+    if name == config.host:
+        raise click.BadParameter(
+            f"{name!r} is the control plane itself: `clearsky down --purge` ends the cloud"
+        )
     registry.ensure(config)
     with registry.locked(config):
+        gone = registry.member(config, name)
         there = registry.remove(config, name)
-    if not config.cloud.simulate:
-        access.cut(config, name)
     house = app.open_house(config)
     try:
         with house.db.write() as c:
-            row = store.host(c, name) if name != config.host else None
+            for one in registry.members(config):
+                queue.bump_host(c, one.name)  # those that keep OVN's databases must know
+        if not config.cloud.simulate:
+            _cut(config, name, gone)
+        with house.db.write() as c:
+            row = store.host(c, name)
             empty = row is None or store.forget_host(c, row)
     finally:
         house.close()
@@ -211,3 +221,21 @@ def remove(config: Config, name: str) -> None:
     click.echo(f"{name} is no host any more.")
     if not empty:
         click.echo(f"Servers are on it still: openstack server list --all-projects --host {name}")
+
+
+def _cut(config: Config, name: str, gone: Member | None) -> None:
+    """Take a host's chassis away, and its part in a cluster of databases."""
+    from clearsky.engines import access, databases  # noqa: PLC0415
+
+    try:
+        # Other machines' relays refuse it when their agents have heard of it; until then it makes its chassis again.
+        for pause_s in (0.0, 1.0, 3.0) if config.clustered else (0.0,):
+            time.sleep(pause_s)
+            access.cut(config, name)
+    except subprocess.CalledProcessError as error:
+        raise click.ClickException(
+            f"{name} is refused from now on, but OVN's database does not take its chassis away"
+            f" ({error.stderr.strip()}); give the command again"
+        ) from error
+    if gone is not None and gone.address in config.hosts.databases:
+        databases.dismiss(config, gone.address)

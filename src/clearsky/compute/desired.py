@@ -115,6 +115,15 @@ def _server(row: Any, ports: list[PortInfo], images: dict[str, ImageInfo]) -> De
     )
 
 
+def may_give_snapshot(house: House, host: str, server_id: str, token: str) -> bool:
+    """Say whether a copy of this server's disk is wanted from the host."""
+    with house.db.read() as c:
+        row = c.execute(
+            select(s.snapshot).where(s.id == server_id, s.host == host, s.deleted.is_(False))
+        ).first()
+    return row is not None and row.snapshot is not None and row.snapshot["token"] == token
+
+
 def may_have_image(house: House, host: str, image_id: str) -> bool:
     """Say whether a server of the host is made from the image, or all hosts are to have it: no other image's bytes are
     a host's to see.

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from clearsky.config import FILE_VARIABLE, Config
+from clearsky.config import FILE_VARIABLE, Config, bracketed
 from clearsky.engines import build, namespace, virtualization
 
 PRIVILEGED_PORTS = 1024
@@ -55,8 +55,8 @@ def ovs_environment(config: Config) -> dict[str, str]:
 
 
 def engines(config: Config) -> list[Process]:
-    """Return the engines in the order of their start: OVN's databases only where the control plane is."""
-    control = [] if config.joined else _control(config)
+    """Return the engines in the order of their start: OVN's databases only where they are kept."""
+    control = _control(config) if config.keeps_databases else []
     return [*control, *_switch(config), *_virtualization(config)]
 
 
@@ -64,17 +64,30 @@ def _control(config: Config) -> list[Process]:
     ovn, state, environment = config.run / "ovn", config.state / "ovn", ovs_environment(config)
     north = _database("ovn-nb", state / "nb.db", ovn / "nb.sock", ovn / "nb.ctl", environment)
     south = _database("ovn-sb", state / "sb.db", ovn / "sb.sock", ovn / "sb.ctl", environment)
-    if config.serves_hosts:
-        south = replace(south, argv=(*south.argv, *_for_hosts(config)), then="chassis-access")
+    share = "" if config.joined else config.cloud.user
+    north, south = replace(north, socket_for=share), replace(south, socket_for=share)
+    then = "chassis-access" if config.serves_hosts else ""
+    relay = []
+    if config.clustered:
+        hosts, tls = config.hosts, databases_tls(config)
+        here = bracketed(hosts.address)
+        north = replace(north, argv=(*north.argv, f"--remote=pssl:{hosts.northbound_port}:{here}", *tls))
+        south = replace(
+            south, argv=(*south.argv, f"--remote=pssl:{hosts.southbound_member_port}:{here}", *tls)
+        )
+        relay = [replace(_relay(config, environment), then=then)]
+    elif config.several:
+        south = replace(south, argv=(*south.argv, *_for_hosts(config)), then=then)
     argv = (
         "ovn-northd",
         f"--ovnnb-db={config.northbound}",
         f"--ovnsb-db={config.southbound}",
         f"--unixctl={ovn / 'northd.ctl'}",
+        *(databases_tls(config) if config.clustered else ()),
     )
     return [
-        replace(north, socket_for=config.cloud.user, title="networks as wanted (OVN northbound database)"),
-        replace(south, socket_for=config.cloud.user, title="networks as flows (OVN southbound database)"),
+        replace(north, title="networks as wanted (OVN northbound database)"),
+        replace(south, title="networks as flows (OVN southbound database)"),
         Process(
             "ovn-northd",
             argv,
@@ -84,7 +97,33 @@ def _control(config: Config) -> list[Process]:
             confined=True,
             title="translation of networks to flows (OVN northd)",
         ),
+        *relay,
     ]
+
+
+def _relay(config: Config, environment: dict[str, str]) -> Process:
+    """Return what stands between the hosts and a cluster's southbound database.
+
+    A server trusts the same certificates at all its ports; with the hosts' among them, a stolen one could take part in
+    the cluster. The relay has them, and the server behind it only those of the cluster's machines.
+    """
+    ovn = config.run / "ovn"
+    argv = (
+        "ovsdb-server",
+        f"--remote=punix:{ovn / 'relay.sock'}",
+        f"--unixctl={ovn / 'relay.ctl'}",
+        *_for_hosts(config),
+        f"relay:OVN_Southbound:{config.southbound}",
+    )
+    return Process(
+        "ovn-sb-relay",
+        argv,
+        environment,
+        ovn / "relay.sock",
+        after=("ovn-sb",),
+        confined=True,
+        title="the southbound database for other hosts (OVN)",
+    )
 
 
 def _for_hosts(config: Config) -> tuple[str, ...]:
@@ -98,13 +137,23 @@ def _for_hosts(config: Config) -> tuple[str, ...]:
     )
 
 
+def databases_tls(config: Config) -> tuple[str, ...]:
+    """Return how a program of root's speaks as one of the machines that keep OVN's databases, and to them."""
+    tls = certificates_folder(config)
+    return (
+        f"--private-key={tls / 'ovn.key'}",
+        f"--certificate={tls / 'ovn.pem'}",
+        f"--ca-cert={tls / 'ca.pem'}",
+    )
+
+
 def certificates_folder(config: Config) -> Path:
     return config.state / "tls"
 
 
 def _own_certificate(config: Config) -> tuple[str, ...]:
-    """Return how a joined host's ovn-controller shows who it is."""
-    if not config.joined:
+    """Return how a host's ovn-controller shows who it is to a database of another machine."""
+    if not config.joined and not config.clustered:
         return ()
     tls = certificates_folder(config)
     return (
@@ -135,7 +184,7 @@ def _switch(config: Config) -> list[Process]:
             "ovn-controller",
             (*enter, "ovn-controller", config.open_vswitch, *_own_certificate(config)),
             environment,
-            after=("ovs-vswitchd",) if config.joined else ("ovn-sb", "ovs-vswitchd"),
+            after=("ovn-sb", "ovs-vswitchd") if config.keeps_databases else ("ovs-vswitchd",),
             # SIGTERM would make it take back its tunnels and the ports' bindings.
             gentle_end=(
                 "ovn-appctl",

@@ -10,6 +10,7 @@ from typing import Any
 import libvirt
 
 from clearsky.config import Config
+from clearsky.engines import access
 
 STATES = ("none", "running", "blocked", "paused", "shutting down", "off", "crashed", "suspended")
 Facts = list[tuple[str, dict[str, Any]]]
@@ -35,16 +36,17 @@ def of_server(config: Config, id: str) -> Facts:
 def of_ports(config: Config, ids: Iterable[str]) -> Facts:
     """Return the switch's interface and OVN's binding of each port."""
     found: Facts = []
+    southbound = ("ovn-sbctl", f"--db={config.southbound}", *access.databases_options(config))
     for id in ids:
         interface = _rows(
-            ("ovs-vsctl", f"--db={config.open_vswitch}"),
+            ("ovs-vsctl", f"--db={config.open_vswitch}", "--timeout=5"),
             ("name", "ofport", "error"), "interface", f"external_ids:iface-id={id}",
         )  # fmt: skip
         binding = _rows(
-            ("ovn-sbctl", f"--db={config.southbound}"),
+            southbound,
             ("chassis", "up", "tunnel_key"), "port_binding", f"logical_port={id}",
         )  # fmt: skip
-        chassis = _rows(("ovn-sbctl", f"--db={config.southbound}"), ("_uuid", "name"), "chassis")
+        chassis = _rows(southbound, ("_uuid", "name"), "chassis")
         if interface is None or binding is None or chassis is None:
             return []
         names = {_plain(row["_uuid"]): row["name"] for row in chassis}
@@ -72,7 +74,6 @@ def _rows(
         done = subprocess.run(
             [
                 *program,
-                "--timeout=5",
                 "--format=json",
                 f"--columns={','.join(columns)}",
                 verb,

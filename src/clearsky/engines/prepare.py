@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from clearsky.config import Config, ConfigError
+from clearsky.engines import databases
 from clearsky.engines.definitions import HOME, OVS_SCHEMA, SCHEMAS, libvirt_folders
 
 log = structlog.get_logger("prepare")
@@ -197,7 +198,9 @@ def ensure_program(config: Config) -> Path:
 def ensure_databases(config: Config) -> None:
     """Make the databases of OVN and Open vSwitch where they are not there yet."""
     found = [(config.state / "ovs" / "conf.db", OVS_SCHEMA)]
-    if not config.joined:
+    if config.clustered and config.keeps_databases:
+        databases.ensure(config)
+    elif config.keeps_databases:
         found += [
             (config.state / "ovn" / f"{name}.db", SCHEMAS / f"ovn-{name}.ovsschema") for name in ("nb", "sb")
         ]
@@ -258,7 +261,7 @@ def ensure_chassis(config: Config) -> None:
     settings = {
         "external-ids:system-id": config.host,
         "external-ids:hostname": config.host,
-        "external-ids:ovn-remote": f'"{config.southbound}"',
+        "external-ids:ovn-remote": f'"{config.chassis_southbound}"',
         "external-ids:ovn-encap-type": net.encapsulation,
         "external-ids:ovn-encap-ip": f'"{config.hosts.address or "127.0.0.1"}"',
         "external-ids:ovn-bridge": net.integration_bridge,

@@ -57,6 +57,10 @@ class Welcome:
     """PEM: the cloud's, by which it knows the control plane."""
     settings: dict[str, dict[str, Any]]
     """What all hosts have in common: section -> key -> value, as in the settings file."""
+    database: str = ""
+    """PEM: what OVN's databases on it show, by the cloud's authority; empty where they do not run there."""
+    trusted: str = ""
+    """PEM: whom OVN's southbound database on it trusts."""
 
 
 def path(config: Config) -> Path:
@@ -133,7 +137,14 @@ def admit(config: Config, question: Question) -> Welcome:
         )
     log.info("a host was let in", name=name, address=address)
     own = (certificates.folder(config) / "ca.pem").read_text(encoding="utf-8")
-    return Welcome(registry.pem(made), own, _common(config, name))
+    common = _common(config, name)
+    if address not in config.hosts.databases:
+        return Welcome(registry.pem(made), own, common)
+    cloud = certificates.read(certificates.folder(config) / "ca.pem", certificates.folder(config) / "ca.key")
+    usages = [certificates.SERVER, certificates.CLIENT]
+    database = certificates.sign(cloud, key, [address], now, usages, days)
+    trusted = registry.trusted_file(config).read_text(encoding="utf-8")
+    return Welcome(registry.pem(made), own, common, registry.pem(database), trusted)
 
 
 def _key(text: str) -> ec.EllipticCurvePublicKey:
@@ -157,6 +168,10 @@ def _common(config: Config, name: str) -> dict[str, dict[str, Any]]:
             "port": hosts.port,
             "northbound_port": hosts.northbound_port,
             "southbound_port": hosts.southbound_port,
+            "databases": list(hosts.databases),
+            "southbound_member_port": hosts.southbound_member_port,
+            "northbound_cluster_port": hosts.northbound_cluster_port,
+            "southbound_cluster_port": hosts.southbound_cluster_port,
         },
         "network": {
             "encapsulation": net.encapsulation,

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from clearsky import certificates
 from clearsky.config import JOINED, Config
-from clearsky.hosts import invitation
+from clearsky.hosts import invitation, registry
 from clearsky.hosts.invitation import Invitation
 
 TIMEOUT_S = 20.0
@@ -61,6 +61,13 @@ def join(config: Config, control: tuple[str, int], invited: Invitation, address:
     certificates.write(key_file(config), private, 0o600)
     certificates.write(certificate_file(config), welcome["certificate"].encode(), 0o644)
     certificates.write(control_file(config), welcome["authority"].encode(), 0o644)
+    if welcome["database"]:
+        # OVN's databases run here as well: they show by the same key what the cloud's authority says of this address.
+        certificates.write(place / "ovn.key", private, 0o600)
+        certificates.write(place / "ovn.pem", welcome["database"].encode(), 0o644)
+        certificates.write(place / "ca.pem", welcome["authority"].encode(), 0o644)
+        registry.folder(config).mkdir(exist_ok=True)
+        certificates.write(registry.trusted_file(config), welcome["trusted"].encode(), 0o644)
     told = welcome["settings"]
     told["hosts"] |= {"address": address, "control": control[0]}
     certificates.write(config.state / JOINED, _toml(told).encode(), 0o644)
@@ -137,7 +144,7 @@ def _ask(
 
 
 def _toml(sections: dict[str, dict[str, Any]]) -> str:
-    """Return settings as TOML: texts and numbers only, whose JSON is TOML as well."""
+    """Return settings as TOML: texts, numbers and lists of texts, whose JSON is TOML as well."""
     lines = ["# Written by `clearsky host join`: what the control plane has told this host.\n"]
     for section, values in sections.items():
         lines.append(f"[{section}]\n")

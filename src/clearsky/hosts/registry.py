@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -59,12 +60,35 @@ def ensure(config: Config) -> None:
     for place, mode in ((folder(config), 0o755), (_members(config), 0o755), (_invitations(config), 0o700)):
         place.mkdir(exist_ok=True)
         place.chmod(mode)
+    if config.clustered:
+        _ensure_own(config)
     trust(config)
+
+
+def _ensure_own(config: Config) -> None:
+    """Give the control plane's machine a certificate as any host has: its controller may ask another machine's database."""
+    place = certificates.folder(config)
+    own = place / "ca.pem"
+    if not (place / "control.pem").exists() or (place / "control.pem").read_bytes() != own.read_bytes():
+        certificates.write(place / "control.pem", own.read_bytes(), 0o644)
+    if (place / "host.pem").exists() and _own_authority(config).exists():
+        return
+    now = datetime.now(UTC)
+    authority = certificates.new_authority(config.host, now)
+    pair = certificates.issue(authority, [config.host], now, client=True, days=certificates.AUTHORITY_DAYS)
+    certificates.write_pair(place / "host.pem", place / "host.key", pair)
+    certificates.write(_own_authority(config), pem(authority.certificate).encode(), 0o644)
+
+
+def _own_authority(config: Config) -> Path:
+    return folder(config) / "own.pem"
 
 
 def trust(config: Config) -> None:
     """Write down whom OVN's southbound database trusts."""
     own = (certificates.folder(config) / "ca.pem").read_bytes()
+    if _own_authority(config).exists():
+        own += _own_authority(config).read_bytes()
     data = own + b"".join(member.authority.encode() for member in members(config))
     file = trusted_file(config)
     if not file.exists() or file.read_bytes() != data:

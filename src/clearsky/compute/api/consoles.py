@@ -32,7 +32,11 @@ def show_console_output(call: Call) -> Reply:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - _CONSOLE_LOG_BYTES))
             text = file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if row.host != call.house.config.host and not call.house.config.cloud.simulate:
+            raise Conflict(
+                f"The console log of {row.id} is on host {row.host}, and is not carried to the control plane"
+            ) from error
         text = ""
     except OSError as error:
         raise Unavailable(f"The console log of {row.id} cannot be read: {error.strerror}") from error
@@ -49,6 +53,10 @@ def console_log(call: Call, server_id: str) -> Path:
 def _console(call: Call, kind: str) -> str:
     with call.house.db.read() as c:
         row = store.server(c, call.scope, call.params["server_id"])
+    if row.host not in (None, call.house.config.host) and row.power == "running" and not row.console_path:
+        raise Conflict(
+            f"The screen of instance {row.id} is on host {row.host}, and is not carried to the control plane"
+        )
     if row.vm_state not in ("active", "paused", "error") or not row.console_path:
         raise Conflict(f"Instance {row.id} has no console now: it is {row.vm_state}")
     if kind != "novnc":

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from ovs.db import idl as ovs_idl
+from ovs.stream import Stream
 from ovsdbapp.backend.ovs_idl import connection, event, idlutils
 
 from clearsky.config import Config
@@ -46,6 +47,8 @@ class _PortEvent(event.RowEvent):  # type: ignore[misc]
 class OvnDriver:
     def __init__(self, config: Config) -> None:
         self.remote, self._southbound = config.northbound, config.southbound
+        if config.clustered:
+            _speak_tls(config)
         self._folder = config.run
         self._roll: Roll | None = None
         self._lock = threading.Lock()
@@ -148,6 +151,14 @@ class OvnDriver:
         with self._told:
             self._news[port_id] = up
             self._told.notify()
+
+
+def _speak_tls(config: Config) -> None:
+    """Let this process speak to the databases on other machines as the control plane."""
+    place = config.state / "tls"
+    Stream.ssl_set_private_key_file(str(place / "agents.key"))
+    Stream.ssl_set_certificate_file(str(place / "agents.pem"))
+    Stream.ssl_set_ca_cert_file(str(place / "ca.pem"))
 
 
 class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
