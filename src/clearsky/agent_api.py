@@ -202,10 +202,17 @@ class OtherHosts(Agents):
             for server in wanted.servers
         )
         config = self.house.config
-        known = registry.member(config, host)
-        keeps = known is not None and known.address in config.hosts.databases
-        trusted = registry.trusted_file(config).read_text(encoding="utf-8") if keeps else ""
-        return replace(wanted, servers=servers, trusted=trusted)
+        wanted = replace(wanted, servers=servers)
+        if not config.clustered:
+            return wanted
+        known, databases = registry.member(config, host), registry.databases(config)
+        keeps = known is not None and known.address in databases
+        return replace(
+            wanted,
+            databases=databases,
+            databases_pem=registry.databases_file(config).read_text(encoding="utf-8"),
+            trusted_pem=registry.trusted_file(config).read_text(encoding="utf-8") if keeps else "",
+        )
 
     def heard(self, report: Observed) -> Observed:
         """Put what it has sent in the place of its own paths: here these would lead to nothing, or to something else."""
@@ -264,6 +271,14 @@ class OtherHosts(Agents):
         text = (certificates.folder(self.house.config) / "ca.pem").read_text(encoding="utf-8")
         return JSONResponse({"authority": text})
 
+    def _tell(self) -> None:
+        """Let the others hear of a new host: those that keep OVN's databases must believe it."""
+        config = self.house.config
+        if config.clustered:
+            with self.house.db.write() as c:
+                for member in registry.members(config):
+                    queue.bump_host(c, member.name)
+
     async def join(self, request: Request) -> Response:
         data = await _body(request, QUESTION_LIMIT_BYTES)
         if data is None:
@@ -279,6 +294,7 @@ class OtherHosts(Agents):
             log.warning("nobody opens the door to a new host", error=str(error))
             return JSONResponse({"message": "the control plane's agent does not answer; try again"}, 503)
         self._entered()
+        await run_in_threadpool(self._tell)
         return Response(encode.dumps(welcome), media_type="application/json")
 
     def routes(self) -> list[Route]:

@@ -261,11 +261,11 @@ class Config:
         """Say whether OVN's databases run on this machine."""
         return not self.joined or self.hosts.address in self.hosts.databases
 
-    def _ovn(self, name: str, port: int) -> str:
+    def _ovn(self, name: str, port: int, of: tuple[str, ...] = ()) -> str:
         """Return where one of OVN's databases is: this machine's own first, then the others of the cluster."""
         own = [f"unix:{self.run / 'ovn' / name}"] if self.keeps_databases else []
         hosts = self.hosts
-        others = hosts.databases or ((hosts.control,) if self.joined else ())
+        others = of or hosts.databases or ((hosts.control,) if self.joined else ())
         return ",".join([*own, *(f"ssl:{bracketed(one)}:{port}" for one in others if one != hosts.address)])
 
     @property
@@ -287,10 +287,9 @@ class Config:
         """Return where those who keep OVN's databases reach the southbound one, with all rights."""
         return self._ovn("sb.sock", self.hosts.southbound_member_port)
 
-    @property
-    def chassis_southbound(self) -> str:
-        """Return where this host's controller reaches it."""
-        return self._ovn("sb.sock", self.hosts.southbound_port)
+    def chassis_southbound(self, machines: tuple[str, ...] = ()) -> str:
+        """Return where this host's controller reaches it; `machines` keep it now, else those of the settings do."""
+        return self._ovn("sb.sock", self.hosts.southbound_port, machines)
 
     @property
     def open_vswitch(self) -> str:

@@ -100,7 +100,7 @@ def test_an_invited_host_joins_and_is_one_of_the_clouds(cloud, machine):
     joined = join(cloud, machine, token(cloud, "second"))
     assert (joined.host, joined.hosts.control, joined.hosts.address) == ("second", ADDRESS, "127.0.0.45")
     assert joined.network.encapsulation == cloud.network.encapsulation
-    assert joined.chassis_southbound == f"ssl:{ADDRESS}:6642"
+    assert joined.chassis_southbound() == f"ssl:{ADDRESS}:6642"
     assert states(cloud) == {"first": "up", "second": "never reported"}
     report(joined)
     assert states(cloud) == {"first": "up", "second": "up"}

@@ -97,16 +97,18 @@ def test_a_change_waits_where_no_majority_is_left_and_is_made_when_there_is_one(
 
 def test_a_removed_host_is_refused_by_every_database(site, guests):
     gone = site.machines[2]
-    site.control.clearsky("host", "remove", "host2")
     tls = gone.state / "tls"
 
     def heard(address):
         asking = (
             "ovn-sbctl", f"--db=ssl:{address}:6642", "--timeout=5", "--no-leader-only",
-            "-p", tls / "host.key", "-c", tls / "host.pem", "-C", tls / "control.pem", "list", "chassis",
+            "-p", tls / "host.key", "-c", tls / "host.pem", "-C", gone.state / "hosts" / "databases.pem", "list", "chassis",
         )  # fmt: skip
         return gone.run(*asking, check=False).returncode == 0
 
+    for address in ADDRESSES[:2]:
+        until("an answer before", lambda address=address: heard(address), 30)
+    site.control.clearsky("host", "remove", "host2")
     for address in ADDRESSES[:2]:
         until("refusal", lambda address=address: not heard(address), 30)
     for short in databases.NAMES:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from clearsky import __version__, certificates
+from clearsky import __version__
 from clearsky.agent import capacity, host, live
 from clearsky.agent.control_plane import ControlPlane, NotReached
+from clearsky.agent.databases import Databases
 from clearsky.agent.domains import Domain, Domains
 from clearsky.agent.host import HostError
 from clearsky.agent.networks import Networks
@@ -19,8 +20,7 @@ from clearsky.agent.prefetch import Prefetch
 from clearsky.agent.protocol import Desired, DesiredServer, Observed, ObservedServer, Step
 from clearsky.agent.servers import Servers
 from clearsky.config import Config
-from clearsky.engines import access, namespace
-from clearsky.hosts import registry
+from clearsky.engines import namespace
 
 log = structlog.get_logger("agent")
 PERIOD_S = 10.0
@@ -62,6 +62,7 @@ class Loop:
         self._prefetch = Prefetch(self._servers.folders.images, self._wake.set)
         self._evicted: tuple[str, ...] = ()
         self._networks = Networks(config, self._take_password)
+        self._databases = Databases(config)
         self._control = ControlPlane(config)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="server")
         self._desired: Desired | None = None
@@ -128,7 +129,7 @@ class Loop:
             self._networks.look_again()
         if self.config.is_provider_gateway:
             self._ensure_external(desired.external_cidrs, again=sweep)
-        self._ensure_trusted(desired.trusted)
+        self._databases.ensure(desired)
         faults = self._networks.ensure(desired)
         there = self._domains.all()
         present = set(there) | self._servers.folders.ids() | self._moving
@@ -206,15 +207,6 @@ class Loop:
         known.error, known.again_at = error, now + known.wait_s
         known.wait_s = min(known.wait_s * 2, LAST_RETRY_S)
         self._trouble[id] = known
-
-    def _ensure_trusted(self, trusted: str) -> None:
-        """Let OVN's southbound database on this host, if it is kept here, trust whom the control plane trusts."""
-        file = registry.trusted_file(self.config)
-        if not trusted or not self.config.joined or not self.config.keeps_databases:
-            return
-        if not file.exists() or file.read_text(encoding="utf-8") != trusted:
-            certificates.write(file, trusted.encode(), 0o644)
-            access.look_again(self.config)
 
     def _ensure_external(self, cidrs: tuple[str, ...], *, again: bool) -> None:
         """Give the host its own addresses on the provider networks."""

@@ -97,8 +97,12 @@ class Desired:
     """Ids of images that are not to be kept in the cache once no server stands on them."""
     external_cidrs: tuple[str, ...] = ()
     """The host's own addresses (with prefix length) on the external bridge: first addresses of provider subnets."""
-    trusted: str = ""
-    """PEM: whom OVN's southbound database on this host trusts; empty where there is none, or where it is known."""
+    databases: tuple[str, ...] = ()
+    """Addresses of the machines that keep OVN's databases as a cluster; none: it is no cluster, or the host knows."""
+    databases_pem: str = ""
+    """By what these are known."""
+    trusted_pem: str = ""
+    """Whom OVN's southbound database on this host trusts; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

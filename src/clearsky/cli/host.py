@@ -226,9 +226,12 @@ def remove(config: Config, name: str) -> None:
 def _cut(config: Config, name: str, gone: Member | None) -> None:
     """Take a host's chassis away, and its part in a cluster of databases."""
     from clearsky.engines import access, databases  # noqa: PLC0415
+    from clearsky.hosts import registry  # noqa: PLC0415
 
     try:
         # Other machines' relays refuse it when their agents have heard of it; until then it makes its chassis again.
+        if gone is not None and gone.address in config.hosts.databases:
+            access.connect(config, registry.databases(config))
         for pause_s in (0.0, 1.0, 3.0) if config.clustered else (0.0,):
             time.sleep(pause_s)
             access.cut(config, name)

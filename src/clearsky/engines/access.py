@@ -46,13 +46,29 @@ def cut(config: Config, name: str) -> None:
 
 
 def look_again(config: Config) -> None:
-    """Let the southbound database on this machine look again at who may be connected."""
-    control = config.run / "ovn" / ("relay.ctl" if config.clustered else "sb.ctl")
-    for command in ("ovsdb-server/list-remotes", "ovsdb-server/reconnect"):
-        # The first makes the server read anew whom it trusts, before the second cuts.
-        with contextlib.suppress(subprocess.SubprocessError):
-            words = ["ovs-appctl", "-t", str(control), "--timeout=10", command]
-            subprocess.run(words, check=True, capture_output=True)
+    """Let OVN's databases on this machine look again at who may be connected."""
+    for name in ("relay", "sb", "nb") if config.clustered else ("sb",):
+        for command in ("ovsdb-server/list-remotes", "ovsdb-server/reconnect"):
+            # The first makes the server read anew whom it trusts, before the second cuts.
+            with contextlib.suppress(subprocess.SubprocessError):
+                words = ["ovs-appctl", "-t", str(config.run / "ovn" / f"{name}.ctl"), "--timeout=10", command]
+                subprocess.run(words, check=True, capture_output=True)
+
+
+def connect(config: Config, machines: tuple[str, ...]) -> None:
+    """Let this host's controller ask the databases on these machines."""
+    remote = f'external-ids:ovn-remote="{config.chassis_southbound(machines)}"'
+    words = [
+        "ovs-vsctl",
+        f"--db={config.open_vswitch}",
+        "--timeout=20",
+        "--no-wait",
+        "set",
+        "open_vswitch",
+        ".",
+        remote,
+    ]
+    subprocess.run(words, check=True, capture_output=True)
 
 
 def databases_options(config: Config) -> tuple[str, ...]:

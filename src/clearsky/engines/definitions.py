@@ -143,7 +143,7 @@ def databases_tls(config: Config) -> tuple[str, ...]:
     return (
         f"--private-key={tls / 'ovn.key'}",
         f"--certificate={tls / 'ovn.pem'}",
-        f"--ca-cert={tls / 'ca.pem'}",
+        f"--ca-cert={config.state / 'hosts' / 'databases.pem'}",
     )
 
 
@@ -159,7 +159,7 @@ def _own_certificate(config: Config) -> tuple[str, ...]:
     return (
         f"--private-key={tls / 'host.key'}",
         f"--certificate={tls / 'host.pem'}",
-        f"--ca-cert={tls / 'control.pem'}",
+        f"--ca-cert={config.state / 'hosts' / 'databases.pem'}",
     )
 
 

@@ -261,7 +261,7 @@ def ensure_chassis(config: Config) -> None:
     settings = {
         "external-ids:system-id": config.host,
         "external-ids:hostname": config.host,
-        "external-ids:ovn-remote": f'"{config.chassis_southbound}"',
+        "external-ids:ovn-remote": f'"{config.chassis_southbound()}"',
         "external-ids:ovn-encap-type": net.encapsulation,
         "external-ids:ovn-encap-ip": f'"{config.hosts.address or "127.0.0.1"}"',
         "external-ids:ovn-bridge": net.integration_bridge,

@@ -58,9 +58,11 @@ class Welcome:
     settings: dict[str, dict[str, Any]]
     """What all hosts have in common: section -> key -> value, as in the settings file."""
     database: str = ""
-    """PEM: what OVN's databases on it show, by the cloud's authority; empty where they do not run there."""
+    """PEM: what OVN's databases on it show; empty where they do not run there."""
     trusted: str = ""
     """PEM: whom OVN's southbound database on it trusts."""
+    databases: str = ""
+    """PEM: by what it knows the machines that keep OVN's databases."""
 
 
 def path(config: Config) -> Path:
@@ -138,13 +140,13 @@ def admit(config: Config, question: Question) -> Welcome:
     log.info("a host was let in", name=name, address=address)
     own = (certificates.folder(config) / "ca.pem").read_text(encoding="utf-8")
     common = _common(config, name)
+    databases = registry.databases_file(config).read_text(encoding="utf-8")
     if address not in config.hosts.databases:
-        return Welcome(registry.pem(made), own, common)
-    cloud = certificates.read(certificates.folder(config) / "ca.pem", certificates.folder(config) / "ca.key")
+        return Welcome(registry.pem(made), own, common, databases=databases)
     usages = [certificates.SERVER, certificates.CLIENT]
-    database = certificates.sign(cloud, key, [address], now, usages, days)
+    database = certificates.sign(authority, key, [address], now, usages, days)
     trusted = registry.trusted_file(config).read_text(encoding="utf-8")
-    return Welcome(registry.pem(made), own, common, registry.pem(database), trusted)
+    return Welcome(registry.pem(made), own, common, registry.pem(database), trusted, databases)
 
 
 def _key(text: str) -> ec.EllipticCurvePublicKey:

@@ -61,12 +61,12 @@ def join(config: Config, control: tuple[str, int], invited: Invitation, address:
     certificates.write(key_file(config), private, 0o600)
     certificates.write(certificate_file(config), welcome["certificate"].encode(), 0o644)
     certificates.write(control_file(config), welcome["authority"].encode(), 0o644)
+    registry.folder(config).mkdir(exist_ok=True)
+    certificates.write(registry.databases_file(config), welcome["databases"].encode(), 0o644)
     if welcome["database"]:
-        # OVN's databases run here as well: they show by the same key what the cloud's authority says of this address.
+        # OVN's databases run here as well: they show by the same key that they are at this address.
         certificates.write(place / "ovn.key", private, 0o600)
         certificates.write(place / "ovn.pem", welcome["database"].encode(), 0o644)
-        certificates.write(place / "ca.pem", welcome["authority"].encode(), 0o644)
-        registry.folder(config).mkdir(exist_ok=True)
         certificates.write(registry.trusted_file(config), welcome["trusted"].encode(), 0o644)
     told = welcome["settings"]
     told["hosts"] |= {"address": address, "control": control[0]}

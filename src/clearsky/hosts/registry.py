@@ -1,7 +1,8 @@
 """Files of root's that say who is invited and who is a host, in the state directory's `hosts/`.
 
 `invitations/NAME.json` only root can read; `members/NAME.json` everybody, for the api looks at it at each request of a
-host. `chassis.pem` holds what OVN's southbound database trusts: one authority for each host.
+host. `chassis.pem` holds what OVN's southbound database trusts: one authority for each host. `databases.pem` is what the
+members of a cluster of databases trust, and by what hosts know them: the cloud's authority, and theirs.
 """
 
 from __future__ import annotations
@@ -55,6 +56,17 @@ def trusted_file(config: Config) -> Path:
     return folder(config) / "chassis.pem"
 
 
+def databases_file(config: Config) -> Path:
+    """Return by what the machines that keep OVN's databases are known."""
+    return folder(config) / "databases.pem"
+
+
+def databases(config: Config) -> tuple[str, ...]:
+    """Return the addresses of the machines that keep OVN's databases and are hosts; none where it is no cluster."""
+    there = {config.hosts.address, *(member.address for member in members(config))}
+    return tuple(address for address in config.hosts.databases if address in there)
+
+
 def ensure(config: Config) -> None:
     """Make the folders and the file that OVN's southbound database reads."""
     for place, mode in ((folder(config), 0o755), (_members(config), 0o755), (_invitations(config), 0o700)):
@@ -85,14 +97,23 @@ def _own_authority(config: Config) -> Path:
 
 
 def trust(config: Config) -> None:
-    """Write down whom OVN's southbound database trusts."""
+    """Write down whom OVN's databases trust, and by what they are known."""
     own = (certificates.folder(config) / "ca.pem").read_bytes()
     if _own_authority(config).exists():
         own += _own_authority(config).read_bytes()
     data = own + b"".join(member.authority.encode() for member in members(config))
-    file = trusted_file(config)
-    if not file.exists() or file.read_bytes() != data:
-        certificates.write(file, data, 0o644)
+    keepers = [one.authority.encode() for one in members(config) if one.address in config.hosts.databases]
+    known = (certificates.folder(config) / "ca.pem").read_bytes() + b"".join(keepers)
+    for file, content in ((trusted_file(config), data), (databases_file(config), known)):
+        write_new(file, content)
+
+
+def write_new(file: Path, content: bytes) -> bool:
+    """Write a file that everybody may read, if that changes it; says whether it did."""
+    if file.exists() and file.read_bytes() == content:
+        return False
+    certificates.write(file, content, 0o644)
+    return True
 
 
 # -- invitations --------------------------------------------------------------------------------------------------

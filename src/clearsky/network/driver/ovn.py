@@ -158,7 +158,7 @@ def _speak_tls(config: Config) -> None:
     place = config.state / "tls"
     Stream.ssl_set_private_key_file(str(place / "agents.key"))
     Stream.ssl_set_certificate_file(str(place / "agents.pem"))
-    Stream.ssl_set_ca_cert_file(str(place / "ca.pem"))
+    Stream.ssl_set_ca_cert_file(str(config.state / "hosts" / "databases.pem"))
 
 
 class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
