@@ -229,10 +229,12 @@ def _cut(config: Config, name: str, gone: Member | None) -> None:
     from clearsky.hosts import registry  # noqa: PLC0415
 
     try:
-        # Other machines' relays refuse it when their agents have heard of it; until then it makes its chassis again.
         if gone is not None and gone.address in config.hosts.databases:
+            # First: through its own member it would make its chassis again.
+            databases.dismiss(config, gone.address)
             access.connect(config, registry.databases(config))
-        for pause_s in (0.0, 1.0, 3.0) if config.clustered else (0.0,):
+        # Other machines' relays refuse it when their agents have heard of it; until then the same.
+        for pause_s in (0.0, 1.0, 3.0, 5.0) if config.clustered else (0.0,):
             time.sleep(pause_s)
             access.cut(config, name)
     except subprocess.CalledProcessError as error:
@@ -240,5 +242,3 @@ def _cut(config: Config, name: str, gone: Member | None) -> None:
             f"{name} is refused from now on, but OVN's database does not take its chassis away"
             f" ({error.stderr.strip()}); give the command again"
         ) from error
-    if gone is not None and gone.address in config.hosts.databases:
-        databases.dismiss(config, gone.address)
