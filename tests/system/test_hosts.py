@@ -119,6 +119,8 @@ def carries(sender, taker, address, port=7000):
 
 def test_every_host_reports_to_compute_and_network(site):
     assert states(site) == {"host0": "up", "host1": "up", "host2": "up"}
+    for machine in site.machines:
+        assert json.loads(machine.clearsky("status", "--json"))["wrong"] == []
     services = site.openstack("compute", "service", "list", "--service", "nova-compute")
     assert {one["Host"]: one["State"] for one in services} == {f"host{n}": "up" for n in range(3)}
     hypervisors = site.openstack("hypervisor", "list")

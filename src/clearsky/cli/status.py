@@ -12,6 +12,9 @@ import click
 from clearsky import __version__
 from clearsky.config import Config
 
+REPORT_S = 45.0
+"""A joined host whose agent could not report for so long has lost its control plane."""
+
 
 def gather(config: Config) -> dict[str, Any]:
     """Return what runs and what is wrong."""
@@ -21,11 +24,11 @@ def gather(config: Config) -> dict[str, Any]:
 
     kept = keeper.of(config)
     pids = kept.processes()
-    pid = pids["api"]
+    pid = pids.get("api")
     found: dict[str, Any] = {
         "version": __version__,
         "simulated": config.cloud.simulate,
-        "endpoint": config.endpoint,
+        "endpoint": config.hosts.control or config.endpoint,
         "kept_by": kept.title,
         "processes": pids,
         "hosts": [],
@@ -43,6 +46,9 @@ def gather(config: Config) -> dict[str, Any]:
         ]
     else:
         found["wrong"].append("the cloud does not run: `clearsky up`")
+    if config.joined:
+        found["wrong"] += _line_to(config)
+        return found
     if not (config.state / "clearsky.db").exists() and not config.database.url:
         found["wrong"].append(f"there is no database in {config.state}: `clearsky up`")
         return found
@@ -59,6 +65,21 @@ def gather(config: Config) -> dict[str, Any]:
                 )
     house.close()
     return found
+
+
+def _line_to(config: Config) -> list[str]:
+    """Say what is wrong between a joined host and its control plane."""
+    try:
+        silent_s = time.time() - config.report_file.stat().st_mtime
+    except FileNotFoundError:
+        return [
+            f"the control plane {config.hosts.control} has taken no report yet; see `clearsky logs agent`"
+        ]
+    if silent_s < REPORT_S:
+        return []
+    return [
+        f"the control plane {config.hosts.control} has taken no report for {silent_s:.0f} s; see `clearsky logs agent`"
+    ]
 
 
 @click.command("status")
