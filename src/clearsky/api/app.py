@@ -6,12 +6,10 @@ the version, authorize, validate, handle, render. Everything that fails becomes 
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,6 +26,7 @@ from clearsky.api.call import Call, Reply, content_type
 from clearsky.api.microversions import Version
 from clearsky.api.policy import Policy, read_overrides
 from clearsky.api.routing import PUBLIC, Route, Service, Tree, names_of
+from clearsky.api.threads import Threads
 from clearsky.caller import Caller
 from clearsky.errors import (
     ClearskyError,
@@ -70,7 +69,8 @@ class App:
                             f"{service.name}: {route.method} {route.path} names no rule: {rule!r}"
                         )
                 tree.add(route)
-        self.threads = ThreadPoolExecutor(house.config.api.threads, thread_name_prefix="api")
+        self.threads = Threads(house.config.api.threads)
+        house.on_close.append(self.threads.close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -185,11 +185,8 @@ class App:
             _base_url(scope, self.house) + service.prefix,
             client=(scope.get("client") or ("", 0))[0],
         )
-        loop = asyncio.get_running_loop()
         if any(route.stream for route in candidates):
-            route = await loop.run_in_executor(
-                self.threads, self._admit, call, service, candidates, values, None
-            )
+            route = await self.threads.run(self._admit, call, service, candidates, values, None)
             call.data = Body(scope, receive)
             try:
                 reply = await route.handler(call)
@@ -197,7 +194,7 @@ class App:
                 call.data.close()
             return self._render(call, service, route, reply), route.path
         raw = await _read(receive, self.house.config.api.body_limit_kib * 1024, headers)
-        return await loop.run_in_executor(self.threads, self._handle, call, service, candidates, values, raw)
+        return await self.threads.run(self._handle, call, service, candidates, values, raw)
 
     def _handle(
         self, call: Call, service: Service, candidates: list[Route], values: list[str], raw: bytes
