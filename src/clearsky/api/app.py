@@ -133,7 +133,10 @@ class App:
                 connection.exec_driver_sql("SELECT 1")
             return Response(b'{"status": "ok"}', media_type="application/json")
         if path == "metrics":
-            return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+            gauges = [
+                gauge for one in self.services.values() if one.gauges for gauge in one.gauges(self.house)
+            ]
+            return Response(metrics.render(gauges), media_type="text/plain; version=0.0.4")
         if path:
             raise NotFound(
                 f"There is nothing at /{path}. The APIs are at: {', '.join(sorted(self.services))}."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
 registry = CollectorRegistry()
@@ -22,5 +24,9 @@ def observe(service: str, method: str, route: str, status: int, seconds: float) 
     _requests.labels(service, known, route, str(status)).observe(seconds)
 
 
-def render() -> bytes:
-    return generate_latest(registry)
+def render(gauges: Iterable[tuple[str, str, float]] = ()) -> bytes:
+    """Return everything as text; `gauges` are (name, what it is, value) at this moment."""
+    momentary = CollectorRegistry()
+    for name, what, value in gauges:
+        Gauge(name, what, registry=momentary).set(value)
+    return generate_latest(registry) + generate_latest(momentary)

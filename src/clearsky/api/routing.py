@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from clearsky.api.microversions import Microversions, Version
 from clearsky.api.policy import Rule
 from clearsky.api.schema import Schema
 from clearsky.errors import ClearskyError
+from clearsky.house import House
 
 Handler = Callable[[Call], Reply]
 StreamHandler = Callable[[Call], Awaitable[Reply]]
@@ -96,6 +97,8 @@ class Service:
     """Where a service answers some errors with another status than the rest."""
     legacy: dict[str, tuple[str, Version]] = field(default_factory=dict, hash=False)
     """Older first segments of paths: the one that they stand for, and the only version in which they answer."""
+    gauges: Callable[[House], Iterable[tuple[str, str, float]]] | None = None
+    """What Prometheus may read of the service's state: (name, what it is, value)."""
     trailing_slash: bool = True
     """Whether a path may end in a slash; its root may always."""
 

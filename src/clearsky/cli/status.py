@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -21,6 +24,7 @@ def gather(config: Config) -> dict[str, Any]:
     from clearsky import app  # noqa: PLC0415
     from clearsky.compute import scheduling, store  # noqa: PLC0415
     from clearsky.engines import build, definitions, keeper  # noqa: PLC0415
+    from clearsky.network import drift  # noqa: PLC0415
 
     kept = keeper.of(config)
     pids = kept.processes()
@@ -63,6 +67,12 @@ def gather(config: Config) -> dict[str, Any]:
                 found["wrong"].append(
                     f"host {host.name} has not reported for {time.time() - host.seen_at:.0f} s"
                 )
+    engine = drift.state(house)
+    found["network"] = asdict(engine)
+    if pid is not None and engine.error:
+        found["wrong"].append(f"the networks are not as wanted: {engine.error}; see `clearsky logs worker`")
+    elif pid is not None and engine.late:
+        found["wrong"].append("the networks have not been compared for minutes; see `clearsky logs worker`")
     house.close()
     return found
 
@@ -80,6 +90,17 @@ def _line_to(config: Config) -> list[str]:
     return [
         f"the control plane {config.hosts.control} has taken no report for {silent_s:.0f} s; see `clearsky logs agent`"
     ]
+
+
+def _network(seen: dict[str, Any] | None) -> Iterator[str]:
+    """Say when the networks were compared, and whether somebody had changed them behind our back."""
+    if seen is None or seen["compared_at"] is None:
+        return
+    yield f"networks: compared {time.time() - seen['compared_at']:.0f} s ago"
+    if seen["mended"]:
+        moment = datetime.fromtimestamp(seen["mended_at"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        yield f"networks: {seen['mended']} rows that somebody else had changed were mended, the last {moment}:"
+        yield from (f"  {change}" for change in seen["last"])
 
 
 @click.command("status")
@@ -106,6 +127,8 @@ def command(config: Config, as_json: bool) -> None:
             click.echo(
                 f"  host {host['name']}: {'up' if host['up'] else 'DOWN'}{'' if host['enabled'] else ', disabled'}"
             )
+        for line in _network(found.get("network")):
+            click.echo(f"  {line}")
         for wrong in found["wrong"]:
             click.echo(f"  wrong: {wrong}")
     sys.exit(1 if found["wrong"] else 0)

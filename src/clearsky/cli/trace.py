@@ -19,6 +19,7 @@ def command(config: Config, what: str) -> None:
     \b
     sudo ./clearsky trace $(openstack server show first -f value -c id)
     sudo ./clearsky trace req-6d2b0a5e-...       as in a response's x-openstack-request-id
+    sudo ./clearsky trace network                what was done to the network engine, and what was mended there
     """
     from clearsky import app  # noqa: PLC0415
     from clearsky.cli.which import present  # noqa: PLC0415
@@ -30,18 +31,19 @@ def command(config: Config, what: str) -> None:
     config = present(config)
     house = app.open_house(config)
     try:
-        steps = journal.of(house.db, what)
-        facts: list[tuple[str, dict[str, Any]]] = [
-            *compute.trace_facts(house, what),
-            *network.trace_facts(house, what),
-        ]
-        if facts and not config.cloud.simulate:
+        facts: list[tuple[str, dict[str, Any]]]
+        if what == "network":
+            steps, facts = journal.of(house.db, "all", kind="network"), [network.engine_facts(house)]
+        else:
+            steps = journal.of(house.db, what)
+            facts = [*compute.trace_facts(house, what), *network.trace_facts(house, what)]
+        if facts and what != "network" and not config.cloud.simulate:
             ports = [port.id for port in network.ports_of_server(house, what)]
             facts += holdings.of_server(config, what) if facts[0][0].startswith("server") else []
             facts += holdings.of_ports(config, ports or [what])
         if not steps and not facts:
             raise click.ClickException(
-                f"nothing is known of {what}: give the id of a server or a port, or a request id"
+                f"nothing is known of {what}: give the id of a server or a port, a request id, or `network`"
             )
         for title, values in facts:
             click.echo(title)

@@ -17,7 +17,7 @@ from clearsky.api.call import Call
 from clearsky.caller import Caller
 from clearsky.errors import Conflict, Invalid, NotFound
 from clearsky.house import House
-from clearsky.network import addressing, bandwidth, groups, portmaking, quotas, servers, store
+from clearsky.network import addressing, bandwidth, drift, groups, portmaking, quotas, servers, store
 from clearsky.network import tables as t
 from clearsky.network.bandwidth import Promise as Promise  # noqa: PLC0414 - for other services
 from clearsky.network.driver.interface import NetworkDriver
@@ -110,7 +110,9 @@ def on_port_status(listener: OnPortStatus) -> None:
 
 
 def start_watch(house: House) -> Callable[[], None]:
-    """Follow the engine's word on which ports are up; runs in the worker process."""
+    """Follow the engine's word on which ports are up, and compare it anew when somebody else changes it; runs in the
+    worker process.
+    """
 
     def heard(states: dict[str, bool]) -> None:
         with house.db.write() as c:
@@ -121,7 +123,11 @@ def start_watch(house: House) -> Callable[[], None]:
                 for listener in _listeners:
                     listener(c, row.id, row.device_id, "ACTIVE" if states[row.id] else "DOWN")
 
-    return driver(house).watch(heard)
+    def disturbed() -> None:
+        with house.db.write() as c:
+            store.sync(c)
+
+    return driver(house).watch(heard, disturbed)
 
 
 # -- planning at the time of the request ------------------------------------------------------------------------
@@ -412,6 +418,15 @@ def trace_facts(house: House, id: str) -> list[tuple[str, dict[str, Any]]]:
         else f"compared {time.time() - engine.seen_at:.0f} s ago",
     }
     return [(f"port {id}", facts)]
+
+
+def engine_facts(house: House) -> tuple[str, dict[str, Any]]:
+    """Return what is known of the network engine as a whole, for `clearsky trace network`."""
+    seen = drift.state(house)
+    ago = "never" if seen.compared_at is None else f"{time.time() - seen.compared_at:.0f} s ago"
+    facts = {"compared": ago, "trouble": seen.error or "none"}
+    facts["changed by others"] = f"{seen.mended} rows, all mended" if seen.mended else "nothing"
+    return "networks", facts
 
 
 # -- what a host must have --------------------------------------------------------------------------------------

@@ -71,10 +71,12 @@ class Journal:
         self.records.clear()
 
 
-def of(db: Database, wanted: str, limit: int = 1000) -> list[StepRecord]:
-    """Return the steps of a resource id or a request id, oldest first."""
+def of(db: Database, wanted: str, limit: int = 1000, kind: str = "") -> list[StepRecord]:
+    """Return the steps of a resource id or a request id, oldest first; only those of one kind of work where it is given."""
     columns: list[Any] = [steps.c[name] for name in StepRecord.__slots__]
     query = select(*columns).where(or_(steps.c.resource_id == wanted, steps.c.request_id == wanted))
+    if kind:
+        query = query.where(steps.c.kind == kind)
     with db.read() as connection:
         rows = connection.execute(query.order_by(steps.c.started_at, steps.c.id).limit(limit)).all()
     return [StepRecord(*row) for row in rows]

@@ -235,6 +235,7 @@ def test_rows_that_somebody_changed_are_mended_and_told(engine_host, guests):
     assert "~ Logical_Switch_Port port-red1 addresses" in changes
     assert "+ NAT floating-fip" in changes
     assert "+ ACL rule-open-in" in changes
+    assert engine_host.driver.drifted() == changes
     assert engine_host.driver.apply(TOPOLOGY) == []
     end = time.monotonic() + 10
     while not guests["red1"].reaches("10.1.0.12"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clearsky.api import faults
 from clearsky.api.routing import Service
 from clearsky.errors import ClearskyError, QuotaExceeded
+from clearsky.network import drift
 from clearsky.network.api import (
     address_groups,
     agents,
@@ -60,4 +61,5 @@ SERVICE = Service(
     fault=faults.network,
     type="network",
     status_of=_status,
+    gauges=drift.gauges,
 )

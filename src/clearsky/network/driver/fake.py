@@ -16,18 +16,23 @@ from clearsky.network.model import Topology
 class FakeDriver:
     def __init__(self, host: str = "host1") -> None:
         self.hosts = [host]
-        self.topology = Topology()
+        self.topology = self._applied = Topology()
+        self._foreign: list[str] = []
         self._told: dict[str, bool] = {}
         self._listeners: list[OnPorts] = []
 
     def apply(self, topology: Topology) -> list[str]:
         """Take the picture over and report the ports whose state has changed."""
-        changes = self._changes(topology)
-        self.topology = topology
+        changes = self._changes(self.topology, topology)
+        self._foreign = self._changes(self.topology, self._applied)
+        self.topology = self._applied = topology
         self.tell()
         return changes
 
-    def watch(self, on_ports: OnPorts) -> Callable[[], None]:
+    def drifted(self) -> list[str]:
+        return self._foreign
+
+    def watch(self, on_ports: OnPorts, on_change: Callable[[], None] | None = None) -> Callable[[], None]:
         self._listeners.append(on_ports)
         return lambda: self._listeners.remove(on_ports)
 
@@ -46,10 +51,11 @@ class FakeDriver:
                 listener(news)
         self._told = states
 
-    def _changes(self, topology: Topology) -> list[str]:
+    @staticmethod
+    def _changes(before: Topology, after: Topology) -> list[str]:
         found = []
         for field in fields(Topology):
-            have, want = set(getattr(self.topology, field.name)), set(getattr(topology, field.name))
+            have, want = set(getattr(before, field.name)), set(getattr(after, field.name))
             found += [f"- {field.name} {getattr(item, 'id', item)}" for item in have - want]
             found += [f"+ {field.name} {getattr(item, 'id', item)}" for item in want - have]
         return found

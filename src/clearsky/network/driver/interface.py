@@ -49,8 +49,13 @@ class NetworkDriver(Protocol):
     def apply(self, topology: Topology) -> list[str]:
         """Make the engine carry exactly this; returns what differed, in words. Raises Unavailable."""
 
-    def watch(self, on_ports: OnPorts) -> Callable[[], None]:
-        """Report the state of ports, all at first and then changes; returns how to stop."""
+    def drifted(self) -> list[str]:
+        """Return which of the last application's changes nobody had asked for: somebody else had changed the engine."""
+
+    def watch(self, on_ports: OnPorts, on_change: Callable[[], None] | None = None) -> Callable[[], None]:
+        """Report the state of ports, all at first and then changes, and that somebody else has changed the engine;
+        returns how to stop.
+        """
 
     def chassis(self) -> list[Chassis]:
         """Return what carries networks, and when each was last seen alive. Raises Unavailable."""

@@ -20,6 +20,7 @@ from clearsky.errors import Unavailable
 from clearsky.network.driver.interface import Chassis, OnPorts
 from clearsky.network.driver.ovn_chassis import Roll
 from clearsky.network.model import Topology
+from clearsky.network.ovn.drift import foreign
 from clearsky.network.ovn.rows import KEY, Row
 from clearsky.network.ovn.trace.copy import Copy
 from clearsky.network.ovn.translate import translate
@@ -28,6 +29,8 @@ log = structlog.get_logger("ovn")
 TABLES = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Logical_Router_Static_Route",
           "NAT", "DHCP_Options", "Port_Group", "Address_Set", "ACL", "Gateway_Chassis", "DNS",
           "Load_Balancer", "QoS", "Logical_Router_Policy")  # fmt: skip
+NORTHDS = ("up", "dynamic_addresses", "ipv6_prefix", "status")
+"""Columns that northd writes."""
 TIMEOUT_S = 10
 
 
@@ -53,7 +56,11 @@ class OvnDriver:
         self._roll: Roll | None = None
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._applied: dict[str, Row] | None = None
+        """What this process applied last; None where that is not known."""
+        self._foreign: list[str] = []
         self._news: dict[str, bool] = {}
+        self._disturbed = False
         self._told = threading.Condition()
 
     # -- the connection -----------------------------------------------------------------------------------------
@@ -65,10 +72,11 @@ class OvnDriver:
             helper = idlutils.get_schema_helper(self.remote, "OVN_Northbound")
             for table in (*TABLES, "NB_Global"):
                 helper.register_table(table)
-            idl = _Idl(self.remote, helper)
+            idl = _Idl(self.remote, helper, self._touched)
             idl.notify_handler.watch_event(_PortEvent(self._heard))
             found = connection.Connection(idl, timeout=TIMEOUT_S)
             found.start()
+            idl.own = False
         except Exception as error:
             raise Unavailable(
                 f"OVN's northbound database at {self.remote} cannot be reached: {error}"
@@ -80,9 +88,15 @@ class OvnDriver:
         """Bring the northbound database in line with the topology; returns what was written."""
         wanted = translate(topology)
         with self._lock:
+            before, self._applied, self._foreign = self._applied, None, []
             connected = self._connect()
             changes: list[str] = self._do(connected, _Commit(connected.idl, wanted))
+            self._applied, self._foreign = wanted, foreign(before, wanted, changes)
         return changes
+
+    def drifted(self) -> list[str]:
+        """Return what of the last application's changes somebody else had made necessary."""
+        return self._foreign
 
     def _do(self, connected: Any, work: Any) -> Any:
         """Let the connection's own thread, the only one that may touch the IDL, do something."""
@@ -117,24 +131,30 @@ class OvnDriver:
         """Copy the databases, to follow packets through them."""
         return Copy(self.remote, self._southbound, self._folder)
 
-    def watch(self, on_ports: OnPorts) -> Callable[[], None]:
-        """Tell `on_ports` which ports are up, in batches."""
+    def watch(self, on_ports: OnPorts, on_change: Callable[[], None] | None = None) -> Callable[[], None]:
+        """Tell `on_ports` which ports are up, in batches, and `on_change` that somebody else has changed our rows."""
         stop = threading.Event()
 
         def tell() -> None:
             while not stop.is_set():
                 with self._told:
-                    self._told.wait_for(lambda: bool(self._news) or stop.is_set(), timeout=5)
+                    self._told.wait_for(
+                        lambda: bool(self._news) or self._disturbed or stop.is_set(), timeout=5
+                    )
                     news, self._news = self._news, {}
-                if not news:
+                    disturbed, self._disturbed = self._disturbed, False
+                if not news and not disturbed:
                     self._try_connect()
                     continue
                 try:
-                    on_ports(news)
+                    if news:
+                        on_ports(news)
+                    if disturbed and on_change is not None:
+                        on_change()
                 except Exception:
-                    log.exception("the state of ports could not be written; trying again")
+                    log.exception("what the engine tells could not be written; trying again")
                     with self._told:
-                        self._news = news | self._news
+                        self._news, self._disturbed = news | self._news, disturbed
                     time.sleep(1)
 
         threading.Thread(target=tell, daemon=True).start()
@@ -146,6 +166,11 @@ class OvnDriver:
                 self._connect()
         except Unavailable as error:
             log.warning("waiting for OVN", error=error.message)
+
+    def _touched(self) -> None:
+        with self._told:
+            self._disturbed = True
+            self._told.notify()
 
     def _heard(self, port_id: str, up: bool) -> None:
         with self._told:
@@ -162,14 +187,21 @@ def _speak_tls(config: Config) -> None:
 
 
 class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
-    """An IDL that hands its changes to a row event handler."""
+    """An IDL that hands its changes to a row event handler, and says when a row of ours changes by somebody else's hand."""
 
-    def __init__(self, remote: str, schema: Any) -> None:
+    def __init__(self, remote: str, schema: Any, touched: Callable[[], None]) -> None:
         super().__init__(remote, schema)
         self.notify_handler = event.RowEventHandler()
+        self.own = True
+        """What comes in is what we do, or read for the first time."""
+        self._touched = touched
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         self.notify_handler.notify(event, row, updates)
+        if not self.own and row._table.name in TABLES and KEY in row.external_ids:  # noqa: SLF001 - no public name
+            columns = row._table.columns  # noqa: SLF001
+            if updates is None or any(hasattr(updates, name) for name in columns if name not in NORTHDS):
+                self._touched()
 
 
 class _Commit:
@@ -180,7 +212,11 @@ class _Commit:
         self.results: queue.Queue[Any] = queue.Queue(1)
 
     def do_commit(self) -> list[str]:
-        return Difference(self.idl, self.wanted).commit()
+        self.idl.own = True
+        try:
+            return Difference(self.idl, self.wanted).commit()
+        finally:
+            self.idl.own = False
 
 
 class _Probe:

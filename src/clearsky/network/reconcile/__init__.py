@@ -7,14 +7,14 @@ database alike. Changes that come while it runs are collapsed into one more run.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection, or_, select
 
-from clearsky.network import service, topology
+from clearsky.network import drift, service, topology
 from clearsky.network import tables as t
-from clearsky.network.model import Topology
+from clearsky.work import journal
+from clearsky.work.journal import StepRecord
 from clearsky.work.reconcile import Again, Outcome, Reconciler, Run
 
 log = structlog.get_logger("network")
@@ -29,35 +29,44 @@ TOLD = 20
 """So many changed rows are named in the journal."""
 
 
-@dataclass(slots=True)
-class Memory:
-    """What this process applied last: a difference without a change of ours in between is somebody else's."""
-
-    applied: Topology | None = None
-
-
 def reconcile_network(run: Run) -> Outcome:
     """Compare everything and apply the difference."""
     with run.house.db.read() as c:
         gateways = _gateways(c) or (run.house.config.host,)
         wanted = topology.load(c, gateways, run.house.config.network.dns_servers)
-    memory: Memory = run.house.cache("network:applied", Memory)
-    before, memory.applied = memory.applied, None
     started, clock = time.time(), time.perf_counter()
+    engine = service.driver(run.house)
     try:
-        changes = service.driver(run.house).apply(wanted)
+        changes = engine.apply(wanted)
     except Exception as error:
         run.journal.add("ensure_network", started, time.perf_counter() - clock, "failed", str(error))
         raise
-    memory.applied = wanted
-    if changes:
-        drifted = before == wanted
-        told = "; ".join([*changes[:TOLD], *([f"{len(changes) - TOLD} more"] if len(changes) > TOLD else [])])
-        if drifted:
-            log.warning("the engine had been changed from outside; mended", rows=len(changes), changes=told)
-        step = "repair_network" if drifted else "ensure_network"
-        run.journal.add(step, started, time.perf_counter() - clock, "ok", f"{len(changes)} changes: {told}")
+    seconds, foreign = time.perf_counter() - clock, engine.drifted()
+    own = [change for change in changes if change not in foreign]
+    if own:
+        run.journal.add("ensure_network", started, seconds, "ok", _told(own))
+    if foreign:
+        _report(run, foreign, started, seconds)
     return Again(_remember(run, gateways))
+
+
+def _told(changes: list[str]) -> str:
+    more = [f"{len(changes) - TOLD} more"] if len(changes) > TOLD else []
+    return f"{len(changes)} changes: {'; '.join([*changes[:TOLD], *more])}"
+
+
+def _report(run: Run, foreign: list[str], started: float, seconds: float) -> None:
+    """Tell of what somebody else had changed: in the log, in the journal (of each port as well), and in numbers."""
+    log.warning("the engine had been changed from outside; mended", rows=len(foreign), changes=_told(foreign))
+    run.journal.add("repair_network", started, seconds, "ok", _told(foreign))
+    with run.house.db.write() as c:
+        drift.remember(c, foreign)
+        for id in drift.ports_in(foreign[:TOLD]):
+            told = "; ".join(change for change in foreign if id in change)
+            found = StepRecord(
+                run.request_id, "port", id, "repair_network", "", started, seconds, "ok", told[:2000]
+            )
+            journal.record(c, found)
 
 
 def _gateways(c: Connection) -> tuple[str, ...]:
