@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 import subprocess
 import time
+import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.api.conftest import cloud, database_url, house  # noqa: F401 - fixtures
 from tests.api.conftest import settings as api_settings  # noqa: F401
+from tests.functional.network.invented import Inventor
 
 from clearsky import config
 from clearsky.network import topology
+from clearsky.network.api import SERVICE
 from clearsky.network.driver.ovn import TABLES, OvnDriver
 from clearsky.network.ovn.rows import KEY
 from clearsky.network.ovn.translate import translate
 
 pytestmark = [pytest.mark.functional]
 N = "/network/v2.0"
+STEPS = 120
+SEEN: Counter[str] = Counter()
+"""Rows by table, of all walks."""
+ANSWERS: Counter[tuple[str, int]] = Counter()
+"""Requests that were made up, by route and by hundreds of their status."""
 SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 
 
@@ -88,7 +97,66 @@ class Walk:
     def __init__(self, cloud, seed):  # noqa: F811
         self.cloud, self.rng = cloud, random.Random(seed)
         self.have = {name: [] for name in ("networks", "subnets", "ports", "routers", "floatingips", "security-groups",
-                                           "security-group-rules", "address-groups", "trunks", "qos/policies")}  # fmt: skip
+                                           "security-group-rules", "address-groups", "trunks", "qos/policies",
+                                           "subnetpools", "address-scopes")}  # fmt: skip
+        self.inventor = Inventor(SERVICE.routes, self.rng, self.known)
+        self.answers = Counter()
+
+    def begin(self):
+        """Make a little of everything, so that the walk has something to change."""
+
+        def make(path, name, body):
+            answer = self.cloud.admin.post(f"{N}/{path}", json={name: body})
+            assert answer.status_code == 201, answer.text
+            self.have[path].append(answer.json()[name]["id"])
+            return answer.json()[name]["id"]
+
+        outside = make("networks", "network", {"router:external": True})
+        base = self.rng.randrange(256)
+        cidr = f"172.{self.rng.randrange(16, 31)}.{base}.0/24"
+        make(
+            "subnets", "subnet", {"network_id": outside, "ip_version": 4, "cidr": cidr, "enable_dhcp": False}
+        )
+        policy = make("qos/policies", "policy", {"name": "q"})
+        self.cloud.admin.post(
+            f"{N}/qos/policies/{policy}/dscp_marking_rules", json={"dscp_marking_rule": {"dscp_mark": 26}}
+        )
+        for number in range(2):
+            net = make("networks", "network", {"name": f"n{number}"})
+            subnet = make(
+                "subnets", "subnet", {"network_id": net, "ip_version": 4, "cidr": f"10.{number}.0.0/24"}
+            )
+            router = make("routers", "router", {"external_gateway_info": {"network_id": outside}})
+            path = f"{N}/routers/{router}/add_router_interface"
+            assert self.cloud.admin.put(path, json={"subnet_id": subnet}).status_code == 200
+            ports = [
+                make("ports", "port", {"network_id": net, "dns_name": "web", "binding:host_id": "host1"})
+                for _ in range(3)
+            ]
+            make("floatingips", "floatingip", {"floating_network_id": outside, "port_id": ports[0]})
+            forwarding = make("floatingips", "floatingip", {"floating_network_id": outside})
+            inside = self.cloud.admin.get(f"{N}/ports/{ports[1]}").json()["port"]["fixed_ips"][0][
+                "ip_address"
+            ]
+            body = {
+                "protocol": "tcp",
+                "internal_port_id": ports[1],
+                "internal_ip_address": inside,
+                "internal_port": 22,
+                "external_port": 22,
+            }
+            path = f"{N}/floatingips/{forwarding}/port_forwardings"
+            assert self.cloud.admin.post(path, json={"port_forwarding": body}).status_code == 201
+            trunk = {"port_id": ports[2], "sub_ports": []}
+            make("trunks", "trunk", trunk)
+        self.cloud.admin.put(f"{N}/ports/{ports[0]}", json={"port": {"qos_policy_id": policy}})
+
+    def known(self, name):
+        """Return the id of one of a collection, or of anything."""
+        name = {"qos-policys": "qos/policies", "addresses": "address-groups"}.get(name, name)
+        if name not in self.have and self.rng.random() < 0.5:
+            name = self.rng.choice(list(self.have))
+        return self.pick(name) if name in self.have else str(uuid.UUID(int=self.rng.getrandbits(128)))
 
     def pick(self, name):
         return self.rng.choice(self.have[name]) if self.have[name] else "00000000-0000-0000-0000-000000000000"
@@ -100,6 +168,7 @@ class Walk:
             "networks": lambda: {"network": {"name": f"n{number}", "router:external": rng.random() < 0.2}},
             "subnets": lambda: {"subnet": rng.choice([
                 {"network_id": some("networks"), "ip_version": 4, "cidr": f"10.{number}.0.0/24", "enable_dhcp": rng.random() < 0.8},
+                {"network_id": some("networks"), "ip_version": 4, "subnetpool_id": some("subnetpools")},
                 {"network_id": some("networks"), "ip_version": 6, "cidr": f"fd00:{number}::/64", "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"},
             ])},
             "ports": lambda: {"port": {"network_id": some("networks")} | rng.choice([
@@ -117,6 +186,8 @@ class Walk:
             ])},
             "trunks": lambda: {"trunk": {"port_id": some("ports"), "sub_ports": [{"port_id": some("ports"), "segmentation_type": "vlan", "segmentation_id": number}]}},
             "qos/policies": lambda: {"policy": {"name": "q"}},
+            "address-scopes": lambda: {"address_scope": {"name": "s", "ip_version": 4}},
+            "subnetpools": lambda: {"subnetpool": {"name": "p", "prefixes": [f"10.{number}.0.0/16"], "default_prefixlen": 26} | rng.choice([{}, {"address_scope_id": some("address-scopes")}])},
         }  # fmt: skip
         changes = [
             lambda: ("put", f"routers/{some('routers')}/add_router_interface", {"subnet_id": some("subnets")}),
@@ -130,15 +201,28 @@ class Walk:
             lambda: ("put", f"floatingips/{some('floatingips')}", {"floatingip": {"port_id": rng.choice([None, some("ports")])}}),
             lambda: ("put", f"subnets/{some('subnets')}", {"subnet": rng.choice([{"dns_nameservers": ["9.9.9.9"]}, {"gateway_ip": None}, {"enable_dhcp": False}])}),
             lambda: ("post", f"floatingips/{some('floatingips')}/port_forwardings", {"port_forwarding": {"protocol": "tcp", "internal_port_id": some("ports"), "internal_port": 22, "external_port": number}}),
+            lambda: ("put", f"networks/{some('networks')}", {"network": rng.choice([{"mtu": 1400}, {"dns_domain": "example.org."}, {"qos_policy_id": some("qos/policies")}, {"port_security_enabled": False}])}),
+            lambda: ("put", f"routers/{some('routers')}/add_extraroutes", {"router": {"routes": [{"destination": f"10.{number}.9.0/24", "nexthop": f"10.{number}.0.9"}]}}),
+            lambda: ("put", f"trunks/{some('trunks')}/add_subports", {"sub_ports": [{"port_id": some("ports"), "segmentation_type": "vlan", "segmentation_id": number}]}),
+            lambda: ("put", f"address-groups/{some('address-groups')}/add_addresses", {"address_group": {"addresses": [f"10.{number}.1.0/24"]}}),
+            lambda: ("put", f"security-groups/{some('security-groups')}", {"security_group": {"stateful": rng.random() < 0.5}}),
+            lambda: ("post", f"qos/policies/{some('qos/policies')}/dscp_marking_rules", {"dscp_marking_rule": {"dscp_mark": 26}}),
             lambda: ("post", f"qos/policies/{some('qos/policies')}/bandwidth_limit_rules", {"bandwidth_limit_rule": {"max_kbps": number}}),
         ]  # fmt: skip
         client, dice = self.cloud.admin, rng.random()
-        if dice < 0.55:
+        if dice < 0.3:
+            route, path, body = self.inventor.request()
+            answer = client.request(
+                route.method, f"/network/{path}", **({} if body is None else {"json": body})
+            )
+            self.answers[f"{route.method} {route.path}", answer.status_code // 100] += 1
+            self._remember(route, path, answer)
+        elif dice < 0.65:
             path = rng.choice(list(makers))
             answer = client.post(f"{N}/{path}", json=makers[path]())
             if answer.status_code == 201:
                 self.have[path].append(next(iter(answer.json().values()))["id"])
-        elif dice < 0.85:
+        elif dice < 0.9:
             method, path, body = rng.choice(changes)()
             answer = client.request(method.upper(), f"{N}/{path}", json=body)
         else:
@@ -148,6 +232,19 @@ class Walk:
             if answer.status_code == 204:
                 self.have[name].remove(id)
         assert answer.status_code < 500, answer.text
+
+    def _remember(self, route, path, answer):
+        """Keep what a made-up request has made, and forget what it has deleted."""
+        collection = path.removeprefix("v2.0/")
+        if route.method == "POST" and answer.status_code == 201:
+            made = next(iter(answer.json().values()))
+            for one in made if isinstance(made, list) else [made]:
+                if isinstance(one, dict) and "id" in one:
+                    self.have.setdefault(collection, []).append(one["id"])
+        if route.method == "DELETE" and answer.status_code == 204:
+            name, _, id = collection.rpartition("/")
+            if id in self.have.get(name, ()):
+                self.have[name].remove(id)
 
 
 @settings(
@@ -159,11 +256,13 @@ class Walk:
 @given(seed=st.integers(0, 10**6))
 def test_bit_by_bit_and_from_nothing_give_the_same_rows(cloud, northbound, seed):  # noqa: F811
     walk, driver = Walk(cloud, seed), northbound()
-    for number in range(60):
+    walk.begin()
+    for number in range(STEPS):
         walk.step()
         with cloud.house.db.read() as c:
             wanted = topology.load(c, ("host1",), cloud.house.config.network.dns_servers)
         rows = translate(wanted)
+        SEEN.update(row.table for row in rows.values())
         for row in rows.values():
             assert row.parent is None or row.parent[0] in rows, row
             assert all(key in rows for keys in row.refs.values() for key in keys), row
@@ -176,3 +275,12 @@ def test_bit_by_bit_and_from_nothing_give_the_same_rows(cloud, northbound, seed)
     fresh.apply(wanted)
     assert set(dump(driver)) == set(rows)
     assert dump(driver) == dump(fresh)
+    assert driver.drifted() == []
+    ANSWERS.update(walk.answers)
+
+
+def test_the_walks_went_everywhere():
+    """Every kind of row was made, and requests that were only made up were taken as well."""
+    assert set(SEEN) >= set(TABLES), SEEN
+    taken = {route for route, hundred in ANSWERS if hundred == 2}
+    assert len(taken) > 10, ANSWERS
