@@ -28,10 +28,34 @@ class Difference:
     """Ports that were promised it."""
     extra: frozenset[str]
 
-    def __str__(self) -> str:
-        return (
-            f"{self.packet.kind}: {self.packet}\n    not at {set(self.missing)}\n    but at {set(self.extra)}"
-        )
+    def told(self, promise: Promise) -> str:
+        """Say what happened, with what is known of the ports."""
+        lines = [f"{self.packet.kind}: {self.packet}", f"  from {_known_of(promise, self.packet.sender)}"]
+        lines += [f"  not at {_known_of(promise, id)}" for id in self.missing]
+        lines += [f"  but at {_known_of(promise, id)}" for id in self.extra]
+        return "\n".join(lines)
+
+
+def told(promise: Promise, found: list[Difference]) -> str:
+    """Tell of some of the differences."""
+    return "\n".join([f"{len(found)} differences, such as", *(one.told(promise) for one in found[:8])])
+
+
+def _known_of(promise: Promise, id: str) -> str:
+    port = promise.ports.get(id)
+    if port is None:
+        return id
+    groups = {promise.groups[group]["name"] for group in port["security_groups"]}
+    floating = {
+        one["floating_ip_address"]: one["router_id"] for one in promise.floating if one["port_id"] == id
+    }
+    routers = [
+        {name: router[name] for name in ("id", "admin_state_up", "external_gateway_info")}
+        for other in promise.on[port["network_id"]]
+        if (router := promise.routers.get(other["device_id"]))
+    ]
+    shown = {name: port[name] for name in ("id", "network_id", "admin_state_up", "port_security_enabled")}
+    return f"{addresses(port)} {groups} {shown} pairs {port['allowed_address_pairs']} floating {floating} routers {routers}"
 
 
 class Probes:

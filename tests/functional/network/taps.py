@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,24 +34,26 @@ class Place:
     switch: str
     """Remote of its Open vSwitch database."""
     bridge: str
-    pid: Callable[[], int]
-    """Its switch's process: in whose network namespace the devices belong."""
+    process: str
+    """Folder in /proc of something that lives in its network namespace, where the devices belong."""
 
 
-def inside(pid: int, work: Callable[[], Any]) -> Any:
+def here() -> str:
+    """Return that folder of this thread."""
+    return f"/proc/{os.getpid()}/task/{threading.get_native_id()}"
+
+
+def inside(process: str, work: Callable[[], Any]) -> Any:
     """Do something in another process's network namespace, in a thread of its own; returns what came out."""
-    result: list[Any] = []
 
-    def run() -> None:
-        with Path(f"/proc/{pid}/ns/net").open() as there:
+    def run() -> Any:
+        with Path(process, "ns", "net").open() as there:
             if ctypes.CDLL(None, use_errno=True).setns(there.fileno(), CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
-        result.append(work())
+        return work()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return result[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
 
 
 class Taps:
@@ -62,7 +65,7 @@ class Taps:
         self.devices: dict[str, str] = {}
         self.places: dict[str, Place] = {}
         self.selector = selectors.DefaultSelector()
-        self.numbers = 0
+        self.numbers = self.made = 0
         self.heard: dict[int, list[tuple[str, bytes]]] = {}
         self.others: list[tuple[str, bytes]] = []
         """What came without a token during the last exchange: the network's own words."""
@@ -70,9 +73,9 @@ class Taps:
     def plug(self, where: dict[str, Place], macs: dict[str, str]) -> None:
         """Make a card for each port (id -> chassis) and plug it in; one transaction a chassis."""
         for place in set(where.values()):
-            mine = [port for port, one in where.items() if one is place]
-            inside(place.pid(), lambda mine=mine: self._make(mine, macs))
-            words = ["ovs-vsctl", f"--db={place.switch}", "--timeout=60"]
+            mine = [port for port, one in where.items() if one == place]
+            inside(place.process, lambda mine=mine: self._make(mine, macs))
+            words = ["ovs-vsctl", f"--db={place.switch}", "--timeout=60", "--no-wait"]
             for port in mine:
                 device = self.devices[port]
                 words += ["--", "--may-exist", "add-port", place.bridge, device]
@@ -87,7 +90,7 @@ class Taps:
         lines = []
         for port in ports:
             fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-            device = f"{self.prefix}{len(self.fds)}"
+            device, self.made = f"{self.prefix}{self.made}", self.made + 1
             fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH", device.encode(), IFF_TAP | IFF_NO_PI))
             self.fds[port], self.devices[port] = fd, device
             self.selector.register(fd, selectors.EVENT_READ, port)
@@ -109,7 +112,9 @@ class Taps:
             del self.devices[port], self.places[port]
         for place, part in words.items():
             subprocess.run(
-                ["ovs-vsctl", f"--db={place.switch}", "--timeout=60", *part], check=True, capture_output=True
+                ["ovs-vsctl", f"--db={place.switch}", "--timeout=60", "--no-wait", *part],
+                check=True,
+                capture_output=True,
             )
 
     def close(self) -> None:
@@ -186,27 +191,5 @@ def _portions(packets: list[frames.Packet]) -> Iterator[list[frames.Packet]]:
 
 def _queued(place: Place) -> bool:
     """Say whether a switch has frames left to take in: the kernel tells what waits in each packet socket."""
-    with Path(f"/proc/{place.pid()}/net/packet").open(encoding="ascii") as table:
+    with Path(place.process, "net", "packet").open(encoding="ascii") as table:
         return any(line.split()[6] != "0" for line in table.readlines()[1:])
-
-
-def process_of(switch: str) -> Callable[[], int]:
-    """Return how to find the process id of the ovs-vswitchd that serves a database, also after it was started anew."""
-    known = 0
-
-    def find() -> int:
-        nonlocal known
-        if not _is_switch(known, switch):
-            pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-            known = next((pid for pid in pids if _is_switch(pid, switch)), 0)
-        return known
-
-    return find
-
-
-def _is_switch(pid: int, switch: str) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return words[0].endswith(b"ovs-vswitchd") and switch.encode() in words

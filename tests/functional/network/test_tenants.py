@@ -19,10 +19,11 @@ from tests.functional.network.probes import (
     compare,
     compare_answers,
     compare_questions,
+    told,
 )
 from tests.functional.network.semantics import Promise, addresses, get_all
 from tests.functional.network.soup import Soup
-from tests.functional.network.taps import Place, Taps, process_of
+from tests.functional.network.taps import Place, Taps, here
 
 from clearsky import app, config
 from clearsky.db.tables import load_all
@@ -48,10 +49,10 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(engine_host: Host) -> Iterator[World]:
-    here = engine_host.settings
-    place = Place("host1", here.open_vswitch, here.network.integration_bridge, process_of(here.open_vswitch))
+    own = engine_host.settings
+    place = Place("host1", own.open_vswitch, own.network.integration_bridge, here())
     settings = replace(
-        here, quota=UNLIMITED, identity=config.Identity(argon2_time_cost=1, argon2_memory_kib=64)
+        own, quota=UNLIMITED, identity=config.Identity(argon2_time_cost=1, argon2_memory_kib=64)
     )
     house = app.open_house(settings)
     load_all().create_all(house.db.engine)
@@ -71,10 +72,10 @@ def world(engine_host: Host) -> Iterator[World]:
     house.close()
 
 
-def judge(found: list[Difference], delivered: Counter[str], *kinds: str) -> None:
+def judge(world: World, outcome: tuple[list[Difference], Counter[str]], *kinds: str) -> None:
     """No difference at all; and of these kinds many packets arrived, so that silence is not the reason."""
-    told = "\n".join(map(str, found[:10]))
-    assert not found, f"{len(found)} differences, such as\n{told}"
+    found, delivered = outcome
+    assert not found, told(world.promise, found)
     assert all(delivered[kind] > ENOUGH for kind in kinds), delivered
 
 
@@ -99,24 +100,24 @@ def test_the_world_is_as_large_and_mixed_as_it_should_be(world):
 
 def test_who_may_speak_with_whom(world):
     packets = list(world.probes.conversations())
-    judge(*compare(world.taps, world.promise, packets), "straight", "routed", "to a floating IP")
-    judge(*compare_answers(world.taps, world.promise, packets), "an answer")
+    judge(world, compare(world.taps, world.promise, packets), "straight", "routed", "to a floating IP")
+    judge(world, compare_answers(world.taps, world.promise, packets), "an answer")
 
 
 def test_nobody_is_deceived(world):
     packets = list(world.probes.lies())
-    judge(*compare(world.taps, world.promise, packets), "an honest ARP answer", "a false MAC")
+    judge(world, compare(world.taps, world.promise, packets), "an honest ARP answer", "a false MAC")
 
 
 def test_a_shout_is_heard_in_its_own_network(world):
     packets = list(world.probes.shouts())
     heard = ("broadcast", "multicast", "a gratuitous ARP", "a neighbour advertisement to all")
-    judge(*compare(world.taps, world.promise, packets), *heard)
+    judge(world, compare(world.taps, world.promise, packets), *heard)
 
 
 def test_whoever_asks_for_an_address_finds_its_owner(world):
     packets = list(world.probes.questions())
-    judge(*compare_questions(world.taps, world.promise, packets), "who has this address")
+    judge(world, compare_questions(world.taps, world.promise, packets), "who has this address")
 
 
 def test_a_lease_is_of_the_own_network_and_a_request_is_heard_by_nobody(world):
@@ -129,10 +130,10 @@ def test_a_lease_is_of_the_own_network_and_a_request_is_heard_by_nobody(world):
             asking[port["id"]] = replace(plain, proto=frames.UDP, sport=68, dport=67)
     came = world.taps.exchange(list(asking.values()), 0.3)
     assert not any(came), "a request for a lease was heard by guests"
-    told: dict[str, Any] = {id: [] for id in asking}
+    got: dict[str, Any] = {id: [] for id in asking}
     for id, frame in world.taps.others:
         if frame[12:14] == b"\x08\x00" and frame[23] == frames.UDP and frame[34:36] == b"\x00\x43":
-            told[id].append(socket.inet_ntoa(frame[58:62]))
-    for id, leases in told.items():
+            got[id].append(socket.inet_ntoa(frame[58:62]))
+    for id, leases in got.items():
         assert len(leases) == 1, leases
         assert leases[0] in addresses(world.promise.ports[id])
