@@ -150,6 +150,26 @@ class Walk:
             trunk = {"port_id": ports[2], "sub_ports": []}
             make("trunks", "trunk", trunk)
         self.cloud.admin.put(f"{N}/ports/{ports[0]}", json={"port": {"qos_policy_id": policy}})
+        self._six(make)
+
+    def _six(self, make):
+        """Make a router that answers outside for addresses of IPv6 inside."""
+        scope = make("address-scopes", "address_scope", {"name": "s", "ip_version": 6})
+        body = {
+            "name": "p",
+            "prefixes": [f"2001:db8:{self.rng.getrandbits(16):x}::/48"],
+            "default_prefixlen": 64,
+        }
+        pool = make("subnetpools", "subnetpool", body | {"address_scope_id": scope})
+        nets = [make("networks", "network", {"router:external": outside}) for outside in (True, False)]
+        subnets = [
+            make("subnets", "subnet", {"network_id": net, "ip_version": 6, "subnetpool_id": pool})
+            for net in nets
+        ]
+        body = {"external_gateway_info": {"network_id": nets[0]}, "enable_ndp_proxy": True}
+        router = make("routers", "router", body)
+        path = f"{N}/routers/{router}/add_router_interface"
+        assert self.cloud.admin.put(path, json={"subnet_id": subnets[1]}).status_code == 200
 
     def known(self, name):
         """Return the id of one of a collection, or of anything."""
