@@ -11,6 +11,7 @@ import click
 
 from clearsky.config import Config
 from clearsky.errors import ClearskyError
+from clearsky.terminal import plain
 
 _MARKS = {"passes": "  ", "changes": "~ ", "arrives": "> ", "leaves": "> ", "dropped": "x "}
 _KINDS = {"security_group": "security group", "floating_ip": "floating IP"}
@@ -106,10 +107,5 @@ def _object(thing: dict[str, Any]) -> str:
     if thing["id"] is None:
         return f"{kind} (not yours)"
     name, id = thing["name"], thing["id"]
-    server = f" of server {_clean(thing['server']['name'])}" if thing.get("server") else ""
-    return f"{kind} {_clean(name)} {id}{server}" if name and name != id else f"{kind} {id}{server}"
-
-
-def _clean(name: str) -> str:
-    """Return a tenant's word without what could move a terminal's cursor or colour its text."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    server = f" of server {plain(thing['server']['name'])}" if thing.get("server") else ""
+    return f"{kind} {plain(name)} {id}{server}" if name and name != id else f"{kind} {id}{server}"

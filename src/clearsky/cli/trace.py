@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clearsky.config import Config
+from clearsky.terminal import plain
 
 
 @click.command("trace")
@@ -46,16 +47,18 @@ def command(config: Config, what: str) -> None:
                 f"nothing is known of {what}: give the id of a server or a port, a request id, or `network`"
             )
         for title, values in facts:
-            click.echo(title)
+            click.echo(plain(title))
             for name, value in values.items():
-                click.echo(f"  {name:16} {value}")
+                click.echo(f"  {name:16} {plain(str(value))}")
         if steps:
             click.echo("steps")
         for one in steps:
             moment = datetime.fromtimestamp(one.started_at, UTC).strftime("%H:%M:%S.%f")[:-3]
             told = f"  {moment} {one.duration_s * 1000:9.1f} ms  {one.outcome:6} {one.step}"
             click.echo(
-                " ".join(part for part in (told, f"({one.host})" if one.host else "", one.detail) if part)
+                " ".join(
+                    part for part in (told, f"({one.host})" if one.host else "", plain(one.detail)) if part
+                )
             )
     finally:
         house.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from clearsky.network.drawing.picture import Network, Picture, Port, Router
+from clearsky.terminal import plain
 
 
 @dataclass(slots=True)
@@ -46,9 +47,9 @@ class _Tree:
 
     def _network(self, network: Network, by: Router | None) -> Branch:
         marks = [word for word, true in (("external", network.external), ("shared", network.shared), ("switched off", not network.admin_state_up)) if true]  # fmt: skip
-        label = f"network {clean(network.name)} {network.id}" + (f" ({', '.join(marks)})" if marks else "")
+        label = f"network {plain(network.name)} {network.id}" + (f" ({', '.join(marks)})" if marks else "")
         if by is not None:
-            label += f", {clean(by.name)} is {_several(one for i in by.interfaces if i.network_id == network.id for one in i.addresses)}"  # fmt: skip
+            label += f", {plain(by.name)} is {_several(one for i in by.interfaces if i.network_id == network.id for one in i.addresses)}"  # fmt: skip
         if network.id in self.drawn:
             return Branch(f"{label}, see above")
         self.drawn.add(network.id)
@@ -65,7 +66,7 @@ class _Tree:
         gateways = [
             address for one in router.outer if one.network_id == network_id for address in one.addresses
         ]
-        label = f"router {clean(router.name)} {router.id}"
+        label = f"router {plain(router.name)} {router.id}"
         label += f" at {_several(gateways)}" if gateways else ""
         label += "" if router.admin_state_up else " (switched off)"
         inner = dict.fromkeys(one.network_id for one in router.inner)
@@ -75,12 +76,12 @@ class _Tree:
 
 
 def _subnet(cidr: str, name: str, gateway: str | None) -> str:
-    return f"subnet {cidr}" + (f" {clean(name)}" if name else "") + ("" if gateway else ", no gateway")
+    return f"subnet {cidr}" + (f" {plain(name)}" if name else "") + ("" if gateway else ", no gateway")
 
 
 def _port(port: Port) -> str:
     kind, id = ("server", port.server_id) if port.server_id else ("port", port.id)
-    label = f"{kind} {clean(port.title)}" + (f" {id}" if port.title != id else "")
+    label = f"{kind} {plain(port.title)}" + (f" {id}" if port.title != id else "")
     label += f": {_several(port.addresses)}"
     if port.floating_ips:
         label += f", from outside {_several(port.floating_ips)}"
@@ -89,8 +90,3 @@ def _port(port: Port) -> str:
 
 def _several(items: Iterable[str]) -> str:
     return ", ".join(items) or "no address"
-
-
-def clean(name: str) -> str:
-    """Return a tenant's word without what could move a terminal's cursor or colour its text."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
