@@ -53,10 +53,14 @@ class Routes:
 
     all: list[Route] = field(default_factory=list)
 
-    def add(self, method: str, path: str, *, rule: str, **options: Any) -> Callable[[Any], Any]:
+    def add(
+        self, method: str, path: str, *, rule: str, summary: str = "", **options: Any
+    ) -> Callable[[Any], Any]:
+        """Return the decorator for a handler; the first line of its docstring is the summary where none is given."""
+
         def register(handler: Any) -> Any:
-            summary = (handler.__doc__ or handler.__name__.replace("_", " ")).strip().split("\n")[0]
-            self.all.append(Route(method, path, handler, rule, summary=summary, **options))
+            said = summary or (handler.__doc__ or handler.__name__.replace("_", " ")).strip().split("\n")[0]
+            self.all.append(Route(method, path, handler, rule, summary=said, **options))
             return handler
 
         return register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select
@@ -14,11 +13,12 @@ from clearsky.errors import Invalid, NotFound
 from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api.catalog import view_endpoint
+from clearsky.identity.api.plain import Body, Plain
 from clearsky.identity.api.projects import project_list
-from clearsky.identity.api.render import filtered, link, listed
+from clearsky.identity.api.render import link, listed
 from clearsky.identity.api.writing import writing
 from clearsky.identity.schema.common import ID, OBJECT
-from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
+from clearsky.identity.schema.resources import INDEX
 from clearsky.identity.store import catalog, kit, removal, resource
 
 routes = Routes()
@@ -47,70 +47,23 @@ def view_endpoint_group(call: Call, row: Any) -> dict[str, Any]:
     return shown | {"links": link(call, "OS-EP-FILTER/endpoint_groups", row.id)}
 
 
-def _values(c: Connection, body: dict[str, Any]) -> dict[str, Any]:
+def _values(c: Connection, body: Body, _id: str, _before: Any) -> Body:
     service = (body.get("filters") or {}).get("service_id")
     if service and store.find(c, t.services, service) is None:
         raise Invalid(f"endpoint_group.filters.service_id = {service!r}: there is no such service")
     return {name: body[name] for name in _OWN if name in body}
 
 
-@routes.post(
-    f"{_BASE}/endpoint_groups",
-    rule="identity:create_endpoint_group",
-    status=201,
-    request=CREATE["endpoint_group"],
-    response=SHOW["endpoint_group"],
+_GROUP = Plain(
+    "endpoint_group",
+    "OS-EP-FILTER/endpoint_groups",
+    t.endpoint_groups,
+    view_endpoint_group,
+    _values,
+    removal.endpoint_group,
+    filters=("name",),
 )
-def create_endpoint_group(call: Call) -> Reply:
-    """Create a group of endpoints: those that the filters fit."""
-    with writing(call) as c:
-        values = {"id": uuid.uuid4().hex} | _values(c, call.body["endpoint_group"])
-        row = store.create(c, t.endpoint_groups, values, "endpoint_group")
-    return Reply({"endpoint_group": view_endpoint_group(call, row)})
-
-
-@routes.get(
-    f"{_BASE}/endpoint_groups", rule="identity:list_endpoint_groups", response=INDEX["endpoint_group"]
-)
-def list_endpoint_groups(call: Call) -> Reply:
-    """List endpoint groups."""
-    query = filtered(call, select(t.endpoint_groups), t.endpoint_groups, ("name",))
-    return listed(call, "endpoint_groups", query, t.endpoint_groups, view_endpoint_group)
-
-
-@routes.get(
-    f"{_BASE}/endpoint_groups/{{endpoint_group_id}}",
-    rule="identity:get_endpoint_group",
-    response=SHOW["endpoint_group"],
-)
-def show_endpoint_group(call: Call) -> Reply:
-    """Show an endpoint group."""
-    with call.house.db.read() as c:
-        return Reply({"endpoint_group": view_endpoint_group(call, _group(call, c))})
-
-
-@routes.patch(
-    f"{_BASE}/endpoint_groups/{{endpoint_group_id}}",
-    rule="identity:update_endpoint_group",
-    request=UPDATE["endpoint_group"],
-    response=SHOW["endpoint_group"],
-)
-def update_endpoint_group(call: Call) -> Reply:
-    """Update an endpoint group."""
-    with writing(call) as c:
-        values = _values(c, call.body["endpoint_group"])
-        row = store.change(c, t.endpoint_groups, _group(call, c).id, values, "endpoint group")
-        store.bump(c)  # tokens show the catalog
-    return Reply({"endpoint_group": view_endpoint_group(call, row)})
-
-
-@routes.delete(f"{_BASE}/endpoint_groups/{{endpoint_group_id}}", rule="identity:delete_endpoint_group")
-def delete_endpoint_group(call: Call) -> Reply:
-    """Delete an endpoint group."""
-    with writing(call) as c:
-        removal.endpoint_group(c, call.params["endpoint_group_id"])
-        store.bump(c)
-    return Reply()
+_GROUP.register(routes)
 
 
 @routes.get(
@@ -121,7 +74,7 @@ def delete_endpoint_group(call: Call) -> Reply:
 def list_endpoints_of_group(call: Call) -> Reply:
     """List the endpoints that a group's filters fit."""
     with call.house.db.read() as c:
-        fitting = catalog.in_group(_group(call, c).filters)
+        fitting = catalog.in_group(_GROUP.row(call, c).filters)
     return listed(call, "endpoints", select(t.endpoints).where(fitting), t.endpoints, view_endpoint)
 
 
@@ -133,17 +86,13 @@ def list_endpoints_of_group(call: Call) -> Reply:
 def list_projects_of_group(call: Call) -> Reply:
     """List the projects that see the endpoints of a group."""
     with call.house.db.read() as c:
-        row = _group(call, c)
+        row = _GROUP.row(call, c)
     own = t.project_endpoint_groups.c
     ids = select(own.project_id).where(own.endpoint_group_id == row.id)
     return project_list(call, select(t.projects).where(t.projects.c.id.in_(ids)))
 
 
 # -- associations -----------------------------------------------------------------------------------------------
-
-
-def _group(call: Call, c: Connection) -> Any:
-    return store.get(c, t.endpoint_groups, call.params["endpoint_group_id"], "Endpoint Group")
 
 
 def _endpoint(call: Call, c: Connection) -> Any:
@@ -176,7 +125,7 @@ def _missing(pair: dict[str, str]) -> NotFound:
 
 
 def _group_pair(call: Call, c: Connection) -> dict[str, str]:
-    return {"project_id": _project(call, c).id, "endpoint_group_id": _group(call, c).id}
+    return {"project_id": _project(call, c).id, "endpoint_group_id": _GROUP.row(call, c).id}
 
 
 def _endpoint_pair(call: Call, c: Connection) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -15,9 +14,10 @@ from clearsky.identity import store
 from clearsky.identity import tables as t
 from clearsky.identity.api import attributes
 from clearsky.identity.api.catalog import view_endpoint
-from clearsky.identity.api.render import enclose, filtered, link, listed
+from clearsky.identity.api.plain import Body, Plain
+from clearsky.identity.api.render import enclose, link
 from clearsky.identity.api.writing import writing
-from clearsky.identity.schema.resources import CREATE, INDEX, SHOW, UPDATE
+from clearsky.identity.schema.resources import INDEX, SHOW
 from clearsky.identity.store import catalog, removal
 
 routes = Routes()
@@ -29,66 +29,25 @@ def view_policy(call: Call, row: Any) -> dict[str, Any]:
     return (row.extra or {}) | shown | {"links": link(call, "policies", row.id)}
 
 
-def _values(body: dict[str, Any], before: Any = None) -> dict[str, Any]:
+def _values(_c: Connection, body: Body, _id: str, before: Any) -> Body:
     values = {name: body[name] for name in _OWN if name in body}
     return values | {"extra": attributes.others(body, ("id", "links", *_OWN), before)}
 
 
-@routes.post(
-    "/v3/policies",
-    rule="identity:create_policy",
-    status=201,
-    request=CREATE["policy"],
-    response=SHOW["policy"],
+_POLICY = Plain(
+    "policy",
+    "policies",
+    t.policies,
+    view_policy,
+    _values,
+    removal.policy,
+    filters=("type",),
+    in_catalog=False,
 )
-def create_policy(call: Call) -> Reply:
-    """Create a policy."""
-    with writing(call) as c:
-        row = store.create(c, t.policies, {"id": uuid.uuid4().hex} | _values(call.body["policy"]), "policy")
-    return Reply({"policy": view_policy(call, row)})
-
-
-@routes.get("/v3/policies", rule="identity:list_policies", response=INDEX["policy"])
-def list_policies(call: Call) -> Reply:
-    """List policies."""
-    query = filtered(call, select(t.policies), t.policies, ("type",))
-    return listed(call, "policies", query, t.policies, view_policy)
-
-
-@routes.get("/v3/policies/{policy_id}", rule="identity:get_policy", response=SHOW["policy"])
-def show_policy(call: Call) -> Reply:
-    """Show a policy."""
-    with call.house.db.read() as c:
-        return Reply({"policy": view_policy(call, _policy(call, c))})
-
-
-@routes.patch(
-    "/v3/policies/{policy_id}",
-    rule="identity:update_policy",
-    request=UPDATE["policy"],
-    response=SHOW["policy"],
-)
-def update_policy(call: Call) -> Reply:
-    """Update a policy."""
-    with writing(call) as c:
-        row = _policy(call, c)
-        row = store.change(c, t.policies, row.id, _values(call.body["policy"], row), "policy")
-    return Reply({"policy": view_policy(call, row)})
-
-
-@routes.delete("/v3/policies/{policy_id}", rule="identity:delete_policy")
-def delete_policy(call: Call) -> Reply:
-    """Delete a policy."""
-    with writing(call) as c:
-        removal.policy(c, call.params["policy_id"])
-    return Reply()
+_POLICY.register(routes)
 
 
 # -- which policy is for which endpoint -------------------------------------------------------------------------
-
-
-def _policy(call: Call, c: Connection) -> Any:
-    return store.get(c, t.policies, call.params["policy_id"], "policy")
 
 
 def _place(call: Call, c: Connection) -> dict[str, str]:
@@ -117,7 +76,7 @@ def create_association(call: Call) -> Reply:
     """Make a policy the one for an endpoint, a service, or a service in a region."""
     with writing(call) as c:
         lock(c, "identity.policy_associations")
-        policy, place = _policy(call, c), _place(call, c)
+        policy, place = _POLICY.row(call, c), _place(call, c)
         changed = update(t.policy_associations).where(_where(place)).values(policy_id=policy.id)
         if not c.execute(changed).rowcount:
             c.execute(insert(t.policy_associations).values(**place, policy_id=policy.id))
@@ -127,7 +86,7 @@ def create_association(call: Call) -> Reply:
 def check_association(call: Call) -> Reply:
     """Say whether a policy is the one for an endpoint, a service, or a service in a region."""
     with call.house.db.read() as c:
-        policy, place = _policy(call, c), _place(call, c)
+        policy, place = _POLICY.row(call, c), _place(call, c)
         if not c.execute(select(t.policy_associations).where(_where(place, policy_id=policy.id))).first():
             raise _missing(policy.id, place)
     return Reply()
@@ -136,7 +95,7 @@ def check_association(call: Call) -> Reply:
 def delete_association(call: Call) -> Reply:
     """Let a policy no longer be for an endpoint, a service, or a service in a region."""
     with writing(call) as c:
-        policy, place = _policy(call, c), _place(call, c)
+        policy, place = _POLICY.row(call, c), _place(call, c)
         if not c.execute(delete(t.policy_associations).where(_where(place, policy_id=policy.id))).rowcount:
             raise _missing(policy.id, place)
     return Reply()
@@ -160,7 +119,7 @@ _register("region_and_service", "services/{service_id}/regions/{region_id}")
 def list_endpoints_of_policy(call: Call) -> Reply:
     """List the endpoints for which a policy is in effect."""
     with call.house.db.read() as c:
-        rows = catalog.endpoints_of_policy(c, _policy(call, c).id)
+        rows = catalog.endpoints_of_policy(c, _POLICY.row(call, c).id)
     return enclose(call, "endpoints", [view_endpoint(call, row) for row in rows])
 
 
