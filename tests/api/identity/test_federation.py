@@ -349,8 +349,8 @@ def test_keys_that_the_provider_has_changed_are_fetched_anew(cloud, provider, fe
 # -- by browser -------------------------------------------------------------------------------------------------
 
 
-def _begin(cloud, path=BROWSER, origin=DASHBOARD):
-    return cloud.http.get(f"{path}?origin={urllib.parse.quote(origin)}", follow_redirects=False)
+def _begin(cloud, path=BROWSER, origin=DASHBOARD, method="GET"):
+    return cloud.http.request(method, f"{path}?origin={urllib.parse.quote(origin)}", follow_redirects=False)
 
 
 def _at_provider(provider, url, user="ada"):
@@ -360,11 +360,12 @@ def _at_provider(provider, url, user="ada"):
     return headers["Location"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", [BROWSER, f"{V3}/auth/OS-FEDERATION/websso/openid"])
 def test_a_browser_is_sent_there_and_comes_back_with_a_token_for_the_dashboard(
-    cloud, provider, federation, path
+    cloud, provider, federation, path, method
 ):
-    answer = _begin(cloud, path)
+    answer = _begin(cloud, path, method=method)
     assert answer.status_code == 302, answer.text
     back = _at_provider(provider, answer.headers["Location"])
     page = cloud.http.get(back)

@@ -93,6 +93,7 @@ def _origin(call: Call) -> str:
 
 
 @routes.get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", rule=PUBLIC)
+@routes.post("/v3/auth/OS-FEDERATION/websso/{protocol_id}", rule=PUBLIC)
 def begin_by_protocol(call: Call) -> Reply:
     """Send a browser to the identity provider, where there is only one with this protocol."""
     _origin(call)
@@ -114,6 +115,7 @@ def begin_by_protocol(call: Call) -> Reply:
 
 
 @routes.get(_BY_BROWSER, rule=PUBLIC)
+@routes.post(_BY_BROWSER, rule=PUBLIC)
 def log_in_by_browser(call: Call) -> Reply:
     """Send a browser to an identity provider; when it comes back, bring the token to the dashboard."""
     if "state" in call.query:
