@@ -26,6 +26,8 @@ FLAVORS = (
     ("m1.medium", 2, 2048, 20),
 )
 DEMO_CIDR = "10.0.0.0/24"
+POOL = "10.64.0.0/10"
+"""Of it come the networks that `--network auto` makes for projects without one."""
 
 
 def _password(config: Config, name: str) -> str:
@@ -115,6 +117,14 @@ def first_resources(config: Config, admin: Client) -> None:
         "PUT", f"{identity}/projects/{project['id']}/users/{user['id']}/roles/{roles['roles'][0]['id']}"
     )
     _flavors(admin)
+    pool = {
+        "name": "default",
+        "prefixes": [POOL],
+        "default_prefixlen": 24,
+        "shared": True,
+        "is_default": True,
+    }
+    admin.ensure(net, "subnetpools", "subnetpool", pool)
     public = _public(config, admin)
     demo = Client(config, "demo", password, "demo")
     network = demo.ensure(net, "networks", "network", {"name": "demo"})

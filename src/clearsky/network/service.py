@@ -142,7 +142,8 @@ def plan(
 ) -> Plan:
     """Check what a server asks of its networks; raises Invalid, NotFound, Conflict or QuotaExceeded.
 
-    None and "auto" take the project's only network; with several, or none to be had, the request is refused.
+    None and "auto" take the project's only network; with several the request is refused, and so is "auto" with none
+    (NoNetwork: one may be made, see `first_network`).
     """
     project_id = caller.project_id or ""
     with house.db.write() as c:
@@ -159,6 +160,16 @@ def plan(
     return Plan(tuple(requests), group_ids)
 
 
+class NoNetwork(Invalid):
+    """A network is wanted and the project has none that a server could be on."""
+
+
+def first_network(call: Call) -> str:
+    """Make the project's own network, as its auto-allocated topology; returns its id. Raises Conflict where it cannot be."""
+    shown = ask(call, "GET", f"/v2.0/auto-allocated-topology/{call.caller.project_id}")
+    return str(shown["auto_allocated_topology"]["id"])
+
+
 def _automatic(c: Connection, project_id: str, *, explicit: bool) -> list[PortRequest]:
     n = t.networks.c
     own = [row.id for row in c.execute(select(n.id).where(n.project_id == project_id, n.external.is_(False)))]
@@ -170,9 +181,7 @@ def _automatic(c: Connection, project_id: str, *, explicit: bool) -> list[PortRe
     if len(usable) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
     if not usable and explicit:
-        raise Invalid(
-            "Unable to automatically allocate a network for project: it has none with a subnet. Make one."
-        )
+        raise NoNetwork("Unable to automatically allocate a network for project: it has none with a subnet.")
     return [PortRequest(network_id=id) for id in usable]
 
 

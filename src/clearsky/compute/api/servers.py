@@ -18,7 +18,7 @@ from clearsky.compute.api import creating, filters, quotas
 from clearsky.compute.api.render import details, links, next_link
 from clearsky.compute.schema import servers as schema
 from clearsky.db.engine import lock
-from clearsky.errors import Conflict, Invalid, NotFound, QuotaExceeded
+from clearsky.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from clearsky.network import service as network
 from clearsky.work.queue import bump_host, enqueue
 
@@ -88,8 +88,18 @@ def _plan(call: Call, body: dict[str, Any], count: int) -> network.Plan:
     groups_named = [group["name"] for group in body.get("security_groups", [])]
     try:
         return network.plan(call.house, call.caller, creating.networks(body), groups_named, count)
+    except network.NoNetwork as error:
+        made = _first_network(call, error.message)
+        return network.plan(call.house, call.caller, [network.PortRequest(made)], groups_named, count)
     except NotFound as error:
         raise Invalid(error.message) from error
+
+
+def _first_network(call: Call, why: str) -> str:
+    try:
+        return network.first_network(call)
+    except (Conflict, Forbidden) as error:
+        raise Invalid(f"{why} {error.message}") from error
 
 
 def _insert(c: Any, call: Call, base: dict[str, Any], index: int, count: int) -> str:
