@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.api.conftest import Client
 
-from clearsky.config import Oidc
+from clearsky.config_sections import Oidc
 
 V3 = "/identity/v3"
 IDP = f"{V3}/OS-FEDERATION/identity_providers/home"
