@@ -35,6 +35,8 @@ class Layout:
     """KVM; else QEMU's own emulation (TCG)."""
     rescue: tuple[Path, tuple[Path, str] | None] | None = None
     """The disk to boot from in place of the root disk, and what is below it."""
+    offloads: bool = True
+    """The guest may leave checksums and segments to its NIC."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
@@ -66,7 +68,7 @@ def domain(server: DesiredServer, layout: Layout) -> str:
         _add(devices, "controller", type="pci", model="pcie-root-port")
     _add(devices, "controller", type="usb", model="none")
     for wanted in server.nics:
-        devices.append(_nic(wanted, layout.taps[wanted.port_id]))
+        devices.append(_nic(wanted, layout.taps[wanted.port_id], offloads=layout.offloads))
     _consoles(devices, layout)
     rng = _add(devices, "rng", model="virtio")
     _add(rng, "backend", "/dev/urandom", model="random")
@@ -75,16 +77,21 @@ def domain(server: DesiredServer, layout: Layout) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def nic(wanted: DesiredNic, tap: str) -> str:
+def nic(wanted: DesiredNic, tap: str, *, offloads: bool = True) -> str:
     """Return the XML of one NIC, to plug it into a running server."""
-    return ET.tostring(_nic(wanted, tap), encoding="unicode")
+    return ET.tostring(_nic(wanted, tap, offloads=offloads), encoding="unicode")
 
 
-def _nic(wanted: DesiredNic, tap: str) -> ET.Element:
+def _nic(wanted: DesiredNic, tap: str, *, offloads: bool) -> ET.Element:
     interface = ET.Element("interface", type="ethernet")
     _add(interface, "mac", address=wanted.mac)
     _add(interface, "target", dev=tap, managed="no")
     _add(interface, "model", type="virtio")
+    if not offloads:
+        driver = _add(interface, "driver")
+        off = dict.fromkeys(("csum", "tso4", "tso6", "ecn", "ufo"), "off")
+        _add(driver, "host", gso="off", **off)
+        _add(driver, "guest", **off)
     _add(interface, "mtu", size=str(wanted.mtu))
     _add(interface, "rom", enabled="no")
     _add(interface, "alias", name=f"ua-{wanted.port_id}")

@@ -17,6 +17,7 @@ from clearsky.agent.folders import Folders
 from clearsky.agent.protocol import DesiredNic, DesiredServer, Step
 from clearsky.agent.switch import Plug, Switch
 from clearsky.config import Config
+from clearsky.engines import prepare
 
 log = structlog.get_logger("agent")
 SHUTDOWN_S = 60.0
@@ -30,6 +31,8 @@ class Servers:
         self.config, self.domains, self.accelerated = config, domains, accelerated
         self.folders, self.switch = Folders(config), Switch(config)
         self._record = record
+        # What a guest leaves to its NIC, the userspace datapath does not do for a tunnel: such packets would be lost.
+        self._offloads = not config.several or prepare.datapath(config) != "netdev"
 
     def tap(self, port_id: str) -> str:
         return f"{self.config.network.device_prefix}{port_id[:11]}"
@@ -162,6 +165,7 @@ class Servers:
             taps={nic.port_id: self.tap(nic.port_id) for nic in server.nics},
             accelerated=self.accelerated,
             rescue=rescue,
+            offloads=self._offloads,
         )
         with self._step(server.id, "ensure_domain", "KVM" if self.accelerated else "emulated (TCG)"):
             self.domains.define(domain(server, layout))
@@ -195,7 +199,7 @@ class Servers:
             for port_id in wanted.keys() - there.keys():
                 with self._step(server.id, "ensure_device", self.tap(port_id)):
                     self._plug(server.id, [wanted[port_id]])
-                    live.attach(handle, nic_xml(wanted[port_id], self.tap(port_id)))
+                    live.attach(handle, nic_xml(wanted[port_id], self.tap(port_id), offloads=self._offloads))
         devices = {self.tap(port_id) for port_id in wanted}
         if stale := set(self.folders.read(server.id).get("devices", ())) - devices:
             self._unplug(stale)
