@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.system.conftest import Cloud, until
+from tests.clients import warm_client
+from tests.system.conftest import SILENT, Cloud, until
 
 SETTINGS = """
 [cloud]
@@ -42,6 +45,7 @@ databases = [{databases}]
 """
 HEADERS = 28
 """Of an IPv4 ping."""
+WARM_CLIENT = str(Path(warm_client.__file__))
 OUTSIDE = "172.24.4.1"
 """The provider's router, in a namespace of its own."""
 
@@ -122,6 +126,8 @@ class Site:
     machines: list[Machine] = field(default_factory=list)
     guests: list[Guest] = field(default_factory=list)
     _holders: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _client: subprocess.Popen[str] | None = None
+    """What runs the openstack command, warm: tests with several hosts need it often."""
     fabric: int = 0
     outside: int = 0
 
@@ -135,6 +141,10 @@ class Site:
         self._in(self.outside, "address", "add", f"{OUTSIDE}/24", "dev", "eth0")
 
     def end(self) -> None:
+        if self._client is not None and self._client.stdin is not None and self._client.stdout is not None:
+            self._client.stdin.close()
+            self._client.wait(30)
+            self._client.stdout.close()
         for machine in reversed(self.machines):
             if machine.state.exists():
                 machine.clearsky("down", "--purge", check=False)
@@ -174,8 +184,28 @@ class Site:
         return self.machines[0]
 
     def openstack(self, *words: str) -> Any:
-        """Run the openstack command as the cloud's administrator."""
-        return self.control.openstack(*words, cloud="site-admin")
+        """Run the openstack command as the cloud's administrator; return what it printed, parsed where it is JSON."""
+        if self._client is None:
+            self._client = subprocess.Popen(
+                [*inside(self.control.namespace_pid), sys.executable, WARM_CLIENT],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=self.control.folder,
+            )  # fmt: skip
+        assert self._client.stdin is not None
+        assert self._client.stdout is not None
+        printing = [] if SILENT & {*words} else ["-f", "json"]
+        environment = {
+            "OS_CLIENT_CONFIG_FILE": str(self.control.folder / "clouds.yaml"),
+            "OS_CLOUD": "site-admin",
+        }
+        self._client.stdin.write(
+            json.dumps({"words": [*words, *printing], "environment": environment}) + "\n"
+        )
+        self._client.stdin.flush()
+        answer = json.loads(self._client.stdout.readline())
+        assert answer["status"] == 0, f"openstack {' '.join(words)}: {answer['stdout']}{answer['stderr']}"
+        text = str(answer["stdout"])
+        begin = min((text.find(sign) for sign in "[{" if sign in text), default=-1)
+        return json.loads(text[begin:]) if begin >= 0 and printing else text
 
     def southbound(self, *words: str) -> str:
         """Ask OVN's southbound database."""
