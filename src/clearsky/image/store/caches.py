@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from clearsky.db.engine import lock
 from clearsky.image import tables as t
 from clearsky.work import queue
 
@@ -29,6 +30,7 @@ def hosts(c: Connection) -> dict[str, dict[str, Any]]:
 
 
 def wish(c: Connection, image_id: str, *, keep: bool) -> None:
+    lock(c, "image.caches")
     c.execute(delete(t.cache_wishes).where(w.image_id == image_id))
     c.execute(insert(t.cache_wishes).values(image_id=image_id, keep=keep, asked_at=time.time()))
     _tell(c)
