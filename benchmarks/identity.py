@@ -1,13 +1,17 @@
 """How Identity's lists, effective assignments and tokens fare as the cloud grows.
 
-`.venv/bin/python benchmarks/identity.py [COUNT ...]` (100 1000 10000). A simulated cloud of its own as a process, asked
-over HTTP on kept-alive connections: so many users, projects (with trees and tags) and assignments at each step.
+`.venv/bin/python benchmarks/identity.py [--database URL] [COUNT ...]` (100 1000 10000). A simulated cloud of its own as a
+process, asked over HTTP on kept-alive connections: so many users, projects (with trees and tags) and assignments at each
+step. Beside each rate is the processor time that the api's process took for one, which other work on the machine changes
+less. URL: an empty PostgreSQL database instead of SQLite.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -38,7 +42,10 @@ run_dir = "{folder}/run"
 clouds_file = "{folder}/clouds.yaml"
 [api]
 port = {port}
+[database]
+url = "{database}"
 """
+WAYS = {"issue": "by password", "exchange": "by token", "validate": "validated"}
 
 
 class Client:
@@ -60,9 +67,17 @@ class Client:
             "identity": {"methods": ["password"], "password": {"user": user}},
             "scope": {"project": project},
         }
+        self.token = self._issue(auth)
+
+    def exchange(self, project: dict[str, object]) -> None:
+        """Get a token by the one that there is, and forget it."""
+        by_token = {"methods": ["token"], "token": {"id": self.token}}
+        self._issue({"identity": by_token, "scope": {"project": project}})
+
+    def _issue(self, auth: dict[str, object]) -> str:
         status, body, headers = self.ask("POST", "auth/tokens", {"auth": auth})
         assert status == 201, body
-        self.token = headers["X-Subject-Token"]
+        return str(headers["X-Subject-Token"])
 
 
 def _fill(database: Database, settings: config.Config, have: int, count: int) -> tuple[str, str]:
@@ -147,10 +162,11 @@ def _lists(admin: Client, user: str, tree: str) -> dict[str, tuple[float, int]]:
 
 
 def _rate(
-    port: int, what: str, prepared: list[Client], user: dict[str, object], project: dict[str, object]
-) -> float:
-    """Return how often a second several clients can do `what` at once."""
+    api: int, what: str, prepared: list[Client], user: dict[str, object], project: dict[str, object]
+) -> tuple[float, float]:
+    """Return how often a second several clients can do `what` at once, and the api's milliseconds for one."""
     end, counts = time.perf_counter() + SECONDS, [0] * len(prepared)
+    before = _processor_s(api)
 
     def run(number: int) -> None:
         client = prepared[number]
@@ -158,6 +174,8 @@ def _rate(
             if what == "issue":
                 client.token = ""
                 client.log_in(user, project)
+            elif what == "exchange":
+                client.exchange(project)
             else:
                 status, body, _ = client.ask("GET", "auth/tokens", **{"X-Subject-Token": client.token})
                 assert status == 200, body
@@ -168,7 +186,13 @@ def _rate(
         one.start()
     for one in threads:
         one.join()
-    return sum(counts) / SECONDS
+    return sum(counts) / SECONDS, (_processor_s(api) - before) / sum(counts) * 1000
+
+
+def _processor_s(pid: int) -> float:
+    """Return the processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _clearsky(folder: Path, *words: str) -> None:
@@ -180,6 +204,7 @@ def _measure(folder: Path, port: int, counts: list[int]) -> None:
     settings = config.load(folder / "clearsky.toml")
     database = Database(settings.database_url)
     password = (settings.state / "passwords" / "admin").read_text()
+    api = int((settings.run / "api.pid").read_text().split()[0])
     administrator = {"name": "admin", "domain": {"id": "default"}, "password": password}
     project = {"name": "admin", "domain": {"id": "default"}}
     admin = Client(port)
@@ -190,32 +215,34 @@ def _measure(folder: Path, port: int, counts: list[int]) -> None:
         admin.log_in(administrator, project)
         results.append(_lists(admin, user, tree))
         clients = [Client(port) for _ in range(CLIENTS)]
-        rates.append(
-            {what: _rate(port, what, clients, administrator, project) for what in ("issue", "validate")}
-        )
+        rates.append({what: _rate(api, what, clients, administrator, project) for what in WAYS})
     database.close()
     print(f"{'milliseconds (items)':38}" + "".join(f"{count:>18}" for count in counts) + f"{'growth':>10}")
     for name in results[0]:
         cells = "".join(f"{ms:10.1f} ({items:5})" for ms, items in (result[name] for result in results))
         print(f"{name:38}{cells}{results[-1][name][0] / results[0][name][0]:9.1f}x")
-    for what in ("issue", "validate"):
-        print(
-            f"tokens: {what}, {CLIENTS} clients, a second{'':3}"
-            + "".join(f"{rate[what]:18.0f}" for rate in rates)
-        )
+    print(f"{f'tokens a second, {CLIENTS} clients (ms of the api for one)':38}")
+    for what, how in WAYS.items():
+        cells = "".join(f"{a_second:9.0f} ({ms:6.2f})" for a_second, ms in (rate[what] for rate in rates))
+        print(f"{how:38}{cells}")
 
 
 def main() -> None:
-    counts = [int(word) for word in sys.argv[1:]] or [100, 1000, 10000]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", default="", metavar="URL")
+    parser.add_argument("counts", nargs="*", type=int, default=[100, 1000, 10000], metavar="COUNT")
+    asked = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="clearsky-bench-") as name:
         folder = Path(name)
-        (folder / "clearsky.toml").write_text(SETTINGS.format(folder=folder, port=port))
+        (folder / "clearsky.toml").write_text(
+            SETTINGS.format(folder=folder, port=port, database=asked.database)
+        )
         _clearsky(folder, "up")
         try:
-            _measure(folder, port, counts)
+            _measure(folder, port, asked.counts)
         finally:
             _clearsky(folder, "down", "--purge")
 
