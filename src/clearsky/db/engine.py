@@ -46,12 +46,13 @@ class Database:
         """
         connection = self.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            try:
-                cursor.execute(statement)
-                row = cursor.fetchone()
-            finally:
-                cursor.close()
+            with _alone(connection.driver_connection, self.sqlite):
+                cursor = connection.cursor()
+                try:
+                    cursor.execute(statement)
+                    row = cursor.fetchone()
+                finally:
+                    cursor.close()
         finally:
             connection.close()
         return None if row is None else row[0]
@@ -85,6 +86,19 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _alone(driver: Any, sqlite: bool) -> Iterator[None]:
+    """Keep PostgreSQL's driver from a transaction around a statement: two more ways there and back."""
+    if sqlite:
+        yield
+        return
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        driver.autocommit = False
 
 
 def _begin(connection: Connection, statement: str) -> None:
