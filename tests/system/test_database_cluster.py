@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from contextlib import ExitStack
 
@@ -82,6 +83,10 @@ def test_changes_reach_the_hosts_while_a_leader_is_dead(site, guests, short):
         # On two hosts: changes of the northbound database come, by northd, to every chassis.
         late = [site.plug(machine, "wide", "--disable-port-security") for machine in site.machines[:2]]
         until("a new port's first ping", lambda: late[0].reaches(late[1].address), 90)
+        told = json.loads(site.control.clearsky("path", late[0].port["id"], late[1].port["id"], "--json"))[
+            "path"
+        ]
+        assert told["arrives"], told
     until("the old leader back", lambda: set(members(lost, short)) == set(ADDRESSES), 60)
 
 

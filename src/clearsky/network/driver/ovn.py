@@ -50,8 +50,9 @@ class _PortEvent(event.RowEvent):  # type: ignore[misc]
 class OvnDriver:
     def __init__(self, config: Config) -> None:
         self.remote, self._southbound = config.northbound, config.southbound
+        self._options: tuple[str, ...] = ()
         if config.clustered:
-            _speak_tls(config)
+            self._options = _speak_tls(config)
         self._folder = config.run
         self._roll: Roll | None = None
         self._lock = threading.Lock()
@@ -129,7 +130,7 @@ class OvnDriver:
 
     def look(self) -> Copy:
         """Copy the databases, to follow packets through them."""
-        return Copy(self.remote, self._southbound, self._folder)
+        return Copy(self.remote, self._southbound, self._folder, self._options)
 
     def watch(self, on_ports: OnPorts, on_change: Callable[[], None] | None = None) -> Callable[[], None]:
         """Tell `on_ports` which ports are up, in batches, and `on_change` that somebody else has changed our rows."""
@@ -178,12 +179,20 @@ class OvnDriver:
             self._told.notify()
 
 
-def _speak_tls(config: Config) -> None:
-    """Let this process speak to the databases on other machines as the control plane."""
+def _speak_tls(config: Config) -> tuple[str, ...]:
+    """Let this process speak to a cluster's databases as the control plane; returns how OVSDB's programs do."""
     place = config.state / "tls"
-    Stream.ssl_set_private_key_file(str(place / "agents.key"))
-    Stream.ssl_set_certificate_file(str(place / "agents.pem"))
-    Stream.ssl_set_ca_cert_file(str(config.state / "hosts" / "databases.pem"))
+    key, certificate = place / "agents.key", place / "agents.pem"
+    known = config.state / "hosts" / "databases.pem"
+    Stream.ssl_set_private_key_file(str(key))
+    Stream.ssl_set_certificate_file(str(certificate))
+    Stream.ssl_set_ca_cert_file(str(known))
+    return (
+        "--no-leader-only",
+        f"--private-key={key}",
+        f"--certificate={certificate}",
+        f"--ca-cert={known}",
+    )
 
 
 class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
