@@ -24,7 +24,9 @@ def ensure_ports(house: House, row: Any) -> list[str]:
 
     Returns the ids of the first.
     """
-    network.move_server_ports(house, row.id, row.host)
+    with house.db.read() as c:
+        claimed = scheduling.links(c, row)
+    network.move_server_ports(house, row.id, row.host, claimed)
     made = row.plan.get("made", 0)
     return [
         network.ensure_server_port(
@@ -37,6 +39,7 @@ def ensure_ports(house: House, row: Any) -> list[str]:
             host=row.host,
             availability_zone=row.availability_zone or scheduling.ZONE,
             hostname=row.hostname,
+            claimed=claimed.get(request["port_id"]),
         )
         for index, request in enumerate(row.plan["requests"])
         if index >= made and request is not None

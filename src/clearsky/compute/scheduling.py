@@ -46,6 +46,12 @@ def _promised(c: Connection, row: Any) -> list[network.Promise]:
     return list(network.promises(c, asked).values())
 
 
+def links(c: Connection, row: Any) -> dict[str, str]:
+    """Return port -> the provider that a server on a host claims its promised bandwidth from."""
+    host = store.host(c, row.host)
+    return {one.port_id: link_id(host.id, one.physical_network) for one in _promised(c, row)}
+
+
 def _on_links(promised: list[network.Promise], host_id: str) -> Claims:
     found: Claims = {}
     for promise in promised:

@@ -17,9 +17,12 @@ from clearsky.config import Config
 from clearsky.errors import Conflict
 from clearsky.network import tables as t
 from clearsky.network.model import SUB_PORT
+from clearsky.placement import service as placement
 
 KIND = "minimum_bandwidth"
 CLASSES = {"egress": "NET_BW_EGR_KILOBIT_PER_SEC", "ingress": "NET_BW_IGR_KILOBIT_PER_SEC"}
+ALLOCATION = "allocation"
+"""Key in the binding profile of a port whose server has claimed its promise: the provider that it is claimed from."""
 VNIC_TRAIT = "CUSTOM_VNIC_TYPE_NORMAL"
 
 
@@ -145,13 +148,36 @@ def check_network(c: Connection, network: Any, policy_id: str | None) -> None:
             _refuse(one, port)
 
 
-def check_port(c: Connection, port: Any, policy_id: str | None) -> None:
-    """Raise Conflict where another policy of a port in use would change what it is promised."""
-    used = port.device_owner.startswith("compute:") or port.device_owner == SUB_PORT
-    if not used or policy_id == port.qos_policy_id:
+def move_claim(c: Connection, port: Any, policy_id: str | None) -> None:
+    """Let what a port's server has claimed for it follow another policy; raises Conflict where that does not fit.
+
+    A server that has claimed nothing for the port claims nothing now: a promise begins with the server.
+    """
+    if policy_id == port.qos_policy_id:
         return
     n = t.networks.c
     network = c.execute(select(n.qos_policy_id).where(n.id == port.network_id)).scalar()
-    for one in (port.qos_policy_id or network, policy_id or network):
-        if one and has_promise(c, one):
-            _refuse(one, port)
+    before, after = (rates(c, one or network) for one in (port.qos_policy_id, policy_id))
+    if port.device_owner == SUB_PORT and (before or after):
+        _refuse(str(policy_id or port.qos_policy_id), port)
+    if provider := port.binding_profile.get(ALLOCATION):
+        change = {name: after.get(name, 0) - before.get(name, 0) for name in before | after}
+        placement.adjust(c, port.device_id, provider, change)
+
+
+def rates(c: Connection, policy_id: str | None) -> dict[str, int]:
+    """Return what a policy promises: resource class -> kbit/s."""
+    q = t.qos_rules.c
+    query = select(q.direction, q.min_kbps).where(q.policy_id == policy_id, q.kind == KIND)
+    return {CLASSES[direction]: rate for direction, rate in c.execute(query)} if policy_id else {}
+
+
+def profile_of(port: Any, provider: str | None) -> dict[str, Any]:
+    """Return a port's binding profile where its server has claimed from a provider, or from none."""
+    kept = {name: value for name, value in port.binding_profile.items() if name != ALLOCATION}
+    return kept | ({ALLOCATION: provider} if provider else {})
+
+
+def counts(port: Any) -> bool:
+    """Say whether a port's promise is, or is to be, part of its server's claim."""
+    return not (port.device_id and port.host) or ALLOCATION in port.binding_profile

@@ -79,7 +79,8 @@ class PortInfo:
 
 def promises(c: Connection, port_ids: Iterable[str | None]) -> dict[str, Promise]:
     """Return the bandwidth that ports are promised, by their id."""
-    return bandwidth.promises(c, store.many(c, t.ports, port_ids).values())
+    rows = store.many(c, t.ports, port_ids).values()
+    return bandwidth.promises(c, [row for row in rows if bandwidth.counts(row)])
 
 
 def bandwidth_of_host(house: House) -> dict[str, tuple[set[str], dict[str, int]]]:
@@ -240,10 +241,12 @@ def ensure_server_port(
     host: str,
     availability_zone: str,
     hostname: str,
+    claimed: str | None = None,
 ) -> str:
     """Make or bind the port of a server at `index` to `host`; returns its id. Idempotent by server and index.
 
-    A port that is made here is known in its network by `hostname`.
+    A port that is made here is known in its network by `hostname`. `claimed`: the resource provider that the bandwidth
+    which the port is promised is claimed from.
     """
     with house.db.write() as c:
         p = t.ports.c
@@ -252,7 +255,8 @@ def ensure_server_port(
         binding = {"device_id": server_id, "device_owner": owner, "device_index": index, "host": host}
         if row is not None:
             if row.host != host:
-                store.change(c, t.ports, row.id, binding | {"up": False})
+                profile = {"binding_profile": bandwidth.profile_of(row, claimed)}
+                store.change(c, t.ports, row.id, binding | profile | {"up": False})
                 store.follow(c, row.id, host)
                 store.sync(c)
             return str(row.id)
@@ -260,7 +264,8 @@ def ensure_server_port(
             row = store.get(c, t.ports, None, request.port_id)
             if row.device_id and row.device_id != server_id:
                 raise Conflict(f"Port {row.id} is still in use: by {row.device_owner} {row.device_id}.")
-            store.change(c, t.ports, row.id, binding)
+            profile = {"binding_profile": bandwidth.profile_of(row, claimed)}
+            store.change(c, t.ports, row.id, binding | profile)
             store.follow(c, row.id, host)
             store.sync(c)
             return str(row.id)
@@ -293,16 +298,20 @@ def add_address(house: House, port_id: str) -> None:
         store.sync(c)
 
 
-def move_server_ports(house: House, server_id: str, host: str) -> None:
-    """Bind the ports that a server has to another host; "" is none."""
+def move_server_ports(house: House, server_id: str, host: str, claimed: dict[str, str] | None = None) -> None:
+    """Bind the ports that a server has to another host; "" is none.
+
+    `claimed`: port -> resource provider that its promised bandwidth is claimed from.
+    """
     p = t.ports.c
     where = (p.device_id == server_id, p.host != host)
     with house.db.read() as c:
         if not c.execute(select(p.id).where(*where)).first():
             return
     with house.db.write() as c:
-        for row in c.execute(select(p.id).where(*where)).all():
-            store.change(c, t.ports, row.id, {"host": host, "up": False})
+        for row in c.execute(select(t.ports).where(*where)).all():
+            profile = bandwidth.profile_of(row, (claimed or {}).get(row.id))
+            store.change(c, t.ports, row.id, {"host": host, "up": False, "binding_profile": profile})
             store.follow(c, row.id, host)
         store.sync(c)
 
@@ -389,7 +398,8 @@ def _release(c: Connection, row: Any) -> None:
         store.remove_port(c, row.id)
     else:
         unbound = {"device_id": "", "device_owner": "", "device_index": None, "host": "", "up": False}
-        store.change(c, t.ports, row.id, unbound)
+        profile = {"binding_profile": bandwidth.profile_of(row, None)}
+        store.change(c, t.ports, row.id, unbound | profile)
         store.follow(c, row.id, "")
 
 

@@ -16,6 +16,7 @@ from clearsky.placement.store import Inventory
 __all__ = [
     "Candidate",
     "Inventory",
+    "adjust",
     "allocations_of",
     "candidates",
     "claim",
@@ -122,6 +123,17 @@ def claim(
         id: {name: amount for name, amount in amounts.items() if amount} for id, amounts in wanted.items()
     }
     store.claim(c, consumer_id, project_id, user_id, {id: one for id, one in held.items() if one}, kind)
+
+
+def adjust(c: Connection, consumer_id: str, provider_id: str, change: dict[str, int]) -> None:
+    """Change what a consumer holds of a provider by so much; raises Conflict where it does not fit."""
+    held = store.allocations_of(c, consumer_id)
+    mine = held.setdefault(provider_id, {})
+    for name, amount in change.items():
+        mine[name] = mine.get(name, 0) + amount
+    row = store.consumer(c, consumer_id)
+    if row is not None:
+        claim(c, consumer_id, row.project_id, row.user_id, held, kind=row.type or "INSTANCE")
 
 
 def release(c: Connection, consumer_id: str) -> None:

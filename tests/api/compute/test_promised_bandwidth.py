@@ -111,9 +111,49 @@ def test_resizing_keeps_the_claim_and_detaching_ends_it(cloud, boot, act, show, 
     assert (answer.status_code, "only a new server" in answer.text) == (400, True)
 
 
-def test_what_a_server_has_claimed_cannot_change(cloud, boot, provider, policy):
+def test_the_claim_follows_the_ports_policy(cloud, boot, provider, policy):
     mine = port(cloud, provider, policy)
-    boot(networks=[{"port": mine}])
+    server = boot(networks=[{"port": mine}])
+    cloud.settle()
+    profile = cloud.admin.get(f"{N}/ports/{mine}").json()["port"]["binding:profile"]
+    headers = {"OpenStack-API-Version": "placement 1.39"}
+    held = cloud.admin.get(f"/placement/allocations/{server}", headers=headers).json()["allocations"]
+    assert held[profile["allocation"]]["resources"] == {EGRESS: 600}
+
+    def take(policy_id, status=200):
+        answer = cloud.member.put(f"{N}/ports/{mine}", json={"port": {"qos_policy_id": policy_id}})
+        assert answer.status_code == status, answer.text
+        return link(cloud)[EGRESS]
+
+    def another(rate):
+        id = post(cloud.admin, "qos/policies", policy={"name": "other", "shared": True})["id"]
+        path = f"qos/policies/{id}/minimum_bandwidth_rules"
+        post(cloud.admin, path, minimum_bandwidth_rule={"min_kbps": rate})
+        return id
+
+    assert take(another(900)) == 900
+    assert take(another(1001), 409) == 900
+    assert take(None) == 0
+    assert take(policy) == 600
+    cloud.member.delete(f"/compute/v2.1/servers/{server}")
+    cloud.settle()
+    assert link(cloud)[EGRESS] == 0
+    left = cloud.admin.get(f"{N}/ports/{mine}").json()["port"]
+    assert (left["binding:profile"], left["device_id"]) == ({}, "")
+
+
+def test_a_port_that_claimed_nothing_claims_nothing_later(cloud, boot, act, show, provider, policy):
+    mine = port(cloud, provider, None)
+    id = boot(networks=[{"port": mine}])
+    cloud.settle()
+    answer = cloud.member.put(f"{N}/ports/{mine}", json={"port": {"qos_policy_id": policy}})
+    assert answer.status_code == 200, answer.text
+    act(id, "resize", {"flavorRef": make_flavor(cloud, "large", vcpus=2)})
+    assert (show(id)["status"], link(cloud)[EGRESS]) == ("VERIFY_RESIZE", 0)
+
+
+def test_what_a_server_has_claimed_cannot_change(cloud, boot, provider, policy):
+    boot(networks=[{"port": port(cloud, provider, policy)}])
     cloud.settle()
     rules = f"{N}/qos/policies/{policy}/minimum_bandwidth_rules"
     (rule,) = cloud.admin.get(rules).json()["minimum_bandwidth_rules"]
@@ -122,7 +162,6 @@ def test_what_a_server_has_claimed_cannot_change(cloud, boot, provider, policy):
     assert cloud.admin.delete(f"{rules}/{rule['id']}").status_code == 409
     more = {"minimum_bandwidth_rule": {"min_kbps": 1, "direction": "ingress"}}
     assert cloud.admin.post(rules, json=more).status_code == 409
-    assert cloud.member.put(f"{N}/ports/{mine}", json={"port": {"qos_policy_id": None}}).status_code == 409
     # Another port of the network, without a policy of its own: the network's would be its promise too.
     body = {"network_id": provider, "device_owner": "compute:nova", "device_id": str(uuid.uuid4())}
     post(cloud.member, "ports", port=body)

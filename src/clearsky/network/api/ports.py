@@ -318,7 +318,7 @@ def update_port(call: Call) -> Reply:
         if "extra_dhcp_opts" in body:
             columns["extra_dhcp_opts"] = _options(row.extra_dhcp_opts, body["extra_dhcp_opts"] or [])
         if "qos_policy_id" in body:
-            bandwidth.check_port(c, row, body["qos_policy_id"])
+            bandwidth.move_claim(c, row, body["qos_policy_id"])
             physical = store.get(c, t.networks, None, row.network_id).physical_network
             columns["qos_policy_id"] = qos_policies.usable(
                 c, call, body["qos_policy_id"], _TUNNELLED, physical
