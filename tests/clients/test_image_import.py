@@ -36,9 +36,13 @@ def _disk(folder, format="qcow2", size_mib=8):
     return made
 
 
+def _command(cloud):
+    program = [sys.executable, "-m", "clearsky.cli.main", "--config", str(cloud.folder / "clearsky.toml")]
+    return [*program, "image", "import"]
+
+
 def _import(cloud, *words):
-    command = [sys.executable, "-m", "clearsky.cli.main", "--config", str(cloud.folder / "clearsky.toml")]
-    command += ["image", "import", *map(str, words)]
+    command = [*_command(cloud), *map(str, words)]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=cloud.folder)
 
 
@@ -119,6 +123,33 @@ def test_what_the_api_refuses_makes_no_image(cloud, tmp_path):
     told = _refused(cloud, "--property", "owner_" + "x" * 300 + "=1", _disk(tmp_path))
     assert "answered 400" in told
     assert _count(cloud) == before
+
+
+def test_an_import_that_is_ended_in_the_middle_leaves_no_image(cloud, tmp_path):
+    large = tmp_path / "large.img"
+    large.write_bytes(b"\0" * 510 + b"\x55\xaa")
+    os.truncate(large, 8 << 30)
+    process = subprocess.Popen(
+        [*_command(cloud), "--name", "large", str(large)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+    def is_there():
+        return "large" in {one["Name"] for one in cloud.json("image", "list", "--all")}
+
+    while not is_there():
+        assert process.poll() is None, "it ended before the image was there"
+    process.terminate()
+    told, _ = process.communicate(timeout=60)
+    assert (process.returncode, b"Aborted!" in told) == (1, True), told
+    assert not is_there()
+
+
+def test_without_a_cloud_it_says_so(tmp_path):
+    file = tmp_path / "clearsky.toml"
+    file.write_text(f'[cloud]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n')
+    command = [sys.executable, "-m", "clearsky.cli.main", "--config", str(file), "image", "import", str(file)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "there is no cloud in" in done.stderr) == (1, True), done.stderr
 
 
 # -- URLs -------------------------------------------------------------------------------------------------------------

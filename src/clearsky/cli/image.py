@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,6 +119,8 @@ def import_(
     from clearsky.cli import bootstrap, fetching, importing  # noqa: PLC0415
     from clearsky.cli.which import present  # noqa: PLC0415
 
+    # Ended from outside as by Ctrl-C: what is half done is taken back.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = present(config)
     admin = bootstrap.present_admin(config)
     owner = {"owner": _project(admin, project)} if project else {}
