@@ -77,7 +77,7 @@ def told(found: dict[str, Any]) -> str:
             where = f"  [{hop['host']}]" if hop["host"] and hop["host"] != host else ""
             host = hop["host"] or host
             lines.append(f"  {_MARKS[hop['outcome']]}{_object(hop):{width}}  {hop['what']}{where}")
-            lines += [f"    {'':{width}}    also: {_object(one)}" for one in _more(hop)]
+            lines += [f"    {'':{width}}  also: {_object(one)}" for one in _more(hop)]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.functional.network.world import TOPOLOGY, _rule
+from tests.functional.network.world import TOPOLOGY, _port, _rule
 
 from clearsky.network.model import FloatingIp, Forwarding, SecurityGroup
 from clearsky.network.path import journey
@@ -161,3 +161,14 @@ def test_forwarded_ports_lead_inside_and_back(ask):
         assert (last(back), back.packet.source, back.packet.source_port) == (end, "172.24.4.30", 8022)
     there, _ = ask("172.24.4.1", "172.24.4.30", world, protocol="tcp", port=8023)
     assert there.outcome == "dropped"
+
+
+def test_metadata_is_reached_on_the_guests_own_host(ask):
+    mac = "fa:16:3e:00:00:77"
+    metadata = _port(
+        "meta", "red", "red-s", mac, "10.1.0.2", owner="network:distributed", device="ovnmeta-red"
+    )
+    world = replace(TOPOLOGY, ports=(*TOPOLOGY.ports, metadata))
+    there, back = ask("red2", "169.254.169.254", world, protocol="tcp", port=80)
+    assert (last(there), last(back)) == (("arrives", "port", "meta"), ("arrives", "port", "red2"))
+    assert {hop.host for hop in (*there.hops, *back.hops)} == {"host1"}

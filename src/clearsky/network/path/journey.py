@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clearsky.network.driver.interface import Lens
-from clearsky.network.model import Port
+from clearsky.network.model import METADATA, Port
 from clearsky.network.path import tell
 from clearsky.network.path.follow import Place, Walk
 from clearsky.network.path.hops import Hop, Leg, Thing
@@ -19,6 +19,8 @@ def depart_guest(
     """Follow a packet that a guest sends."""
     port = around.ports[port_id]
     at, host = Thing("port", port.id), lens.host_of(port.id)
+    if port.device_owner == METADATA and there is not None:
+        host = there.hops[-1].host  # every host has it
     start = Leg()
     if not port.admin_state_up:
         start.hops.append(Hop(at, "dropped", "is switched off (admin_state_up is false)", host))
@@ -106,7 +108,11 @@ def answer(lens: Lens, around: Surroundings, source: str, there: Leg) -> Leg | N
             return None
         return depart_outside(lens, around, there.network, back, there)
     port = around.ports.get(there.port)
-    if port is None or around.is_router(port) or not has(port, back.source):
+    if (
+        port is None
+        or around.is_router(port)
+        or not (has(port, back.source) or port.device_owner == METADATA)
+    ):
         return None
     return onward(lens, around, depart_guest(lens, around, port.id, back, there), there)
 

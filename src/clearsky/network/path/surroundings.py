@@ -26,6 +26,7 @@ from clearsky.network.model import (
     Topology,
 )
 
+METADATA_IP = "169.254.169.254"
 OUTSIDE_MAC = "02:00:00:00:00:01"
 """Of whoever is outside: nobody here knows the true one, and no flow asks."""
 
@@ -59,6 +60,8 @@ class Surroundings:
         for subnet in topology.subnets:
             self.subnets_of[subnet.network_id].append(subnet)
         self._holders: dict[tuple[str, str], Port] = {}
+        self._metadata: dict[str, str] = {}
+        """Subnet -> where its leases say that metadata is."""
         self._reserved: dict[tuple[str, str], Port] = {}
         """Addresses that are floating IPs' own: somebody answers only while they lead to a port."""
         self._paired: dict[tuple[str, str], tuple[Port, str]] = {}
@@ -74,6 +77,8 @@ class Surroundings:
                     self._led_in[gateway.network_id, one.floating_ip_address] = gateway
 
     def _index(self, port: Port) -> None:
+        if port.device_owner == METADATA:
+            self._metadata |= {fixed.subnet_id: fixed.ip_address for fixed in port.fixed_ips}
         if port.device_owner == FLOATING_IP:
             self._reserved |= {(port.network_id, canonical(one.ip_address)): port for one in port.fixed_ips}
             return
@@ -140,12 +145,13 @@ class Surroundings:
         mac, owner = self.neighbour(port.network_id, hop or destination, port.id)
         return NextHop(hop or destination, mac, owner, cidr if hop else "")
 
-    @staticmethod
-    def _routes(subnet: Subnet) -> list[tuple[str, str]]:
+    def _routes(self, subnet: Subnet) -> list[tuple[str, str]]:
         """Return the routes of a guest with an address there; without a next hop: the network itself."""
         found = [(subnet.cidr, "")]
         if subnet.ip_version == 4:
             found += subnet.host_routes
+            if subnet.id in self._metadata:
+                found.append((f"{METADATA_IP}/32", self._metadata[subnet.id]))
         if subnet.gateway_ip:
             found.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip))
         return found
