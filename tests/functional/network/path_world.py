@@ -192,7 +192,9 @@ class World:
                 project_id=project,
                 stateful=number != 3,
             )
-            for rule in group["security_group_rules"]:
+            for rule in sorted(
+                group["security_group_rules"], key=lambda one: (one["direction"], one["ethertype"])
+            ):
                 if self.rng.random() < 0.4:
                     self.client.delete(f"{N}/security-group-rules/{rule['id']}")
             made.append(group["id"])

@@ -37,7 +37,8 @@ def ask(engine_host, guests):
             else:
                 packet = Packet(protocol, source, destination, destination_port=port)
                 there = journey.depart_outside(lens, around, "public", packet)
-            return there, journey.answer(lens, around, source, there)
+            asker = source if source in around.ports else ""
+            return there, journey.answer(lens, around, asker, packet, there)
 
     yield path
     apply(TOPOLOGY)
@@ -161,6 +162,26 @@ def test_forwarded_ports_lead_inside_and_back(ask):
         assert (last(back), back.packet.source, back.packet.source_port) == (end, "172.24.4.30", 8022)
     there, _ = ask("172.24.4.1", "172.24.4.30", world, protocol="tcp", port=8023)
     assert there.outcome == "dropped"
+
+
+def test_an_answer_past_the_router_that_changed_addresses_is_not_known_for_one(ask):
+    """The forwarded port leads back into the asker's own network, and the answer comes straight from there."""
+    floating = FloatingIp("pf", "172.24.4.30", None, "r", None)
+    forwarding = Forwarding("f", "pf", "r", "172.24.4.30", "tcp", ((8022, 22),), "10.1.0.11")
+    world = replace(TOPOLOGY, floating_ips=(*TOPOLOGY.floating_ips, floating), forwardings=(forwarding,))
+    there, back = ask("red2", "172.24.4.30", world, protocol="tcp", port=8022)
+    assert (last(there), last(back)) == (
+        ("arrives", "port", "red1"),
+        ("dropped", "security_group", "sg-open"),
+    )
+    unsecured = ports(red2={"port_security_enabled": False, "security_group_ids": ()})
+    there, back = ask("red2", "172.24.4.30", replace(world, ports=unsecured), protocol="tcp", port=8022)
+    assert (last(there), last(back)) == (("arrives", "port", "red1"), ("dropped", "port", "red2"))
+    assert "memory of connections" in back.hops[-1].what
+    udp = replace(world, ports=unsecured, forwardings=(replace(forwarding, protocol="udp"),))
+    there, back = ask("red2", "172.24.4.30", udp, protocol="udp", port=8022)
+    assert (last(there), last(back)) == (("arrives", "port", "red1"), ("dropped", "port", "red2"))
+    assert "comes from 10.1.0.11 port 22" in back.hops[-1].what
 
 
 def test_metadata_is_reached_on_the_guests_own_host(ask):

@@ -175,6 +175,6 @@ def test_what_is_said_of_a_packet_is_what_becomes_of_it(real, world, cloud, monk
             )
     reached = sum(bool(_place(path)) for path in said.values())
     assert not wrong, f"CLEARSKY_SEED={SEED}: {len(wrong)} of {len(asks)} disagree\n" + "\n".join(wrong)
-    assert PAIRS // 6 < reached < PAIRS * 5 // 6, (
+    assert PAIRS // 10 < reached < PAIRS * 9 // 10, (
         f"CLEARSKY_SEED={SEED}: {reached} of {PAIRS} arrive: too one-sided to tell"
     )

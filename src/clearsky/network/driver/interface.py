@@ -42,7 +42,10 @@ class Lens(Protocol):
         """Let a router know the MAC of a neighbour."""
 
     def trace(self, datapath: str, microflow: str, states: tuple[str, ...]) -> list[Event]:
-        """Follow a packet; each question to a memory of connections is answered by the next of `states`."""
+        """Follow a packet through the switch or router `datapath`; what follows beyond it is not to be relied on.
+
+        Each question to a memory of connections is answered by the next of `states`.
+        """
 
 
 class NetworkDriver(Protocol):

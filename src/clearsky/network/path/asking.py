@@ -46,7 +46,7 @@ def ask(house: House, scope: str | None, question: Question) -> dict[str, Any]:
     )
     with _turn(house), service.driver(house).look() as lens:
         there = _there(lens, around, ends, packet)
-        back = journey.answer(lens, around, ends.source.port.id if ends.source.port else "", there)
+        back = journey.answer(lens, around, _port_id(ends.source), packet, there)
     with house.db.read() as c:
         return Shown(c, around, scope, [there, *([back] if back else [])]).answer(ends, packet, there, back)
 
@@ -67,3 +67,7 @@ def _there(lens: Lens, around: Surroundings, ends: Both, packet: Packet) -> Leg:
     if source.port is None:
         return journey.depart_outside(lens, around, source.network, packet)
     return journey.onward(lens, around, journey.depart_guest(lens, around, source.port.id, packet))
+
+
+def _port_id(end: End) -> str:
+    return end.port.id if end.port else ""

@@ -22,8 +22,8 @@ from clearsky.network.path.surroundings import OUTSIDE_MAC, Surroundings, allowe
 NEW, ANSWER = "new", "est,rpl"
 STRANGE = {"tcp": "inv", "icmp": "inv", "udp": NEW}
 """What a memory of connections says of an answer whose question it has not seen."""
-ROUNDS = 24
-"""So often a trace is begun anew from where an address was changed back; more is a loop."""
+ROUNDS = 200
+"""So many switches and routers are gone through: a packet that is sent in a circle dies before."""
 STATES = 32
 """So many questions to memories of connections are prepared for."""
 _NAT = re.compile(r"\(ip[46]\.(src|dst)=([0-9a-fA-F.:]+)\)")
@@ -55,7 +55,7 @@ class Walk:
         self.asked: Leg | None = None
         """The way to a router that answers by itself: what follows is the answer."""
         self.left: Enter | None = None
-        """The router that the packet has just come out of."""
+        """The switch or router that the packet has just come out of."""
 
     def go(self, place: Place, packet: Packet) -> Leg:
         """Follow the packet to its end."""
@@ -85,7 +85,7 @@ class Walk:
                 self.here = event
                 if not self.host and event.datapath.startswith("router-"):
                     self.host = self.lens.host_of(f"cr-{event.inport}")
-                if not first and (again := self._put_back(event)):
+                if not first and (again := self._further(event)):
                     return again
                 first = False
             elif isinstance(event, Inner):
@@ -109,12 +109,12 @@ class Walk:
         Translations of addresses take from the list of states as well, unseen: where one is needed that is not what
         most get, its position is found by trying.
         """
-        usual = ANSWER if self.there is not None else NEW
+        usual = ANSWER if self.there is not None or self.asked is not None else NEW
         states, at, meant = [usual] * STATES, -1, -1
         told: set[tuple[str, str]] = set()
         while True:
             events = self.lens.trace(place.datapath, packet.microflow(place.inport), tuple(states))
-            wrong = self._wrong_state(events)
+            wrong = self._wrong_state(events, packet)
             if wrong is None:
                 asked = _asked(events, packet)
                 if asked is None or asked in told or not self._answered(*asked):
@@ -131,20 +131,28 @@ class Walk:
                 return events
             states[at] = state
 
-    def _wrong_state(self, events: list[Event]) -> tuple[int, str] | None:
+    def _wrong_state(self, events: list[Event], packet: Packet) -> tuple[int, str] | None:
         """Return the first memory of connections that did not say what it would, by number, and what that is."""
-        number, zone, turned = 0, "", False
-        asked = self.there.remembered if self.there is not None else set()
+        number, turned = 0, False
+        here = Enter("", "", "")
+        asked = (self.there or self.asked or self.leg).remembered
         for event in events:
             if isinstance(event, Enter):
-                zone = event.zone
-            elif isinstance(event, Flow):
-                turned = turned or _turns(event)
-                if self.there is None and not turned and _commits(event):
-                    asked = asked | {zone}
+                here = event
+                if self._corrected(event, None, packet) != packet:
+                    break  # what follows is traced anew
+            elif isinstance(event, Output) and event.kind == "patch":
+                break
+            elif isinstance(event, Flow) and _turns(event):
+                turned, packet = True, replace(packet, source=packet.destination, destination=packet.source)
+            elif found := _NAT.search(event.told) if isinstance(event, Inner) else None:
+                source, destination = packet.source, packet.destination
+                source, destination = (found[2], destination) if found[1] == "src" else (source, found[2])
+                packet = replace(packet, source=source, destination=destination)
             elif isinstance(event, Inner) and event.name == "ct_next":
-                answering = turned or self.there is not None
-                wanted = (ANSWER if zone in asked else STRANGE[self.packet.protocol]) if answering else NEW
+                known = (here.zone, packet.ends_of_question) in asked
+                answering = turned or self.asked is not None or self.there is not None
+                wanted = (ANSWER if known else STRANGE[packet.protocol]) if answering else NEW
                 if wanted.rpartition(",")[2] not in event.told:
                     return number, wanted
                 number += 1
@@ -160,27 +168,32 @@ class Walk:
             self.lens.learn(router_port, address, mac)
         return bool(mac)
 
-    def _put_back(self, event: Enter) -> tuple[Place, Packet] | None:
-        """Where the way there had changed an address, change it back in the answer; the trace begins anew then."""
-        if event.pipeline != "ingress" or self.there is None:
+    def _further(self, event: Enter) -> tuple[Place, Packet] | None:
+        """Begin anew where the packet comes into another switch or router, or an answer's addresses change back.
+
+        What connections were said to be is forgotten from one to the next, which ovn-trace does not do.
+        """
+        packet = self._corrected(event, self.left, self.packet)
+        if event.pipeline != "ingress" or (self.left is None and packet == self.packet):
             return None
-        packet = self.packet
-        for one in self.there.translations:
-            at = (one.datapath, one.router_port)
-            if one.side == "source" and at == (event.datapath, event.inport):
-                if packet.destination == one.after[0]:
-                    packet = replace(packet, destination=one.before[0])
-            elif one.side == "destination" and self.left and at == (self.left.datapath, self.left.outport):
-                port = one.before[1] or packet.source_port
-                if packet.source != one.before[0] or packet.source_port != port:
-                    packet = replace(packet, source=one.before[0], source_port=port)
         self.left = None
-        if packet == self.packet:
-            return None
         if packet.destination != self.packet.destination:
             router = Thing("router", event.datapath.removeprefix("router-"))
             self._pass(router, f"gives the answer back to {packet.destination}", "changes")
         return Place(event.datapath, event.inport), packet
+
+    def _corrected(self, event: Enter, left: Enter | None, packet: Packet) -> Packet:
+        """Return the answer as it is when it enters there; `left` is what it came out of just before."""
+        for one in self.there.translations if event.pipeline == "ingress" and self.there is not None else ():
+            at = (one.datapath, one.router_port)
+            if one.side == "source" and at == (event.datapath, event.inport):
+                if packet.destination == one.after[0]:
+                    packet = replace(packet, destination=one.before[0])
+            elif one.side == "destination" and left and at == (left.datapath, left.outport):
+                packet = replace(
+                    packet, source=one.before[0], source_port=one.before[1] or packet.source_port
+                )
+        return packet
 
     # -- what is met on the way ---------------------------------------------------------------------------------
 
@@ -208,6 +221,7 @@ class Walk:
             self._pass(self._router(), f"has the address {self.packet.source} itself, and answers", "arrives")
             self.asked, self.leg = self.leg, Leg()
             self.asked.port, self.asked.packet = self.here.inport.removeprefix("lrp-"), self.packet
+            self.packet = replace(self.packet, reply=True)
         if flow.stage in ("ls_in_acl", "ls_out_acl"):
             if hop := tell.let_through(self.around, self.here, flow, made_of, self.host):
                 self.leg.hops.append(hop)
@@ -218,7 +232,7 @@ class Walk:
             told = tell.routed(self.around, self.next_hop, prefix[1] if prefix else "", made_of)
             self._pass(self._router(), told)
         if _commits(flow):
-            self.leg.remembered.add(self.here.zone)
+            self.leg.remembered.add((self.here.zone, self.packet.ends))
         return False
 
     def _act(self, action: str) -> None:
@@ -284,7 +298,7 @@ class Walk:
         return False
 
     def _out(self, event: Output) -> bool:
-        if self.here.datapath.startswith("router-"):
+        if event.kind == "patch":
             self.left = self.here
             return False
         port = self.around.ports.get(event.port)
@@ -368,6 +382,8 @@ def _asked(events: list[Event], packet: Packet) -> tuple[str, str] | None:
     """Return the router's port and the address whose MAC it would have to ask for; None where it need not."""
     hop, port, destination = "", "", packet.destination
     for event in events:
+        if isinstance(event, Output) and event.kind == "patch":
+            break
         if isinstance(event, Flow):
             if _turns(event):
                 destination = packet.source

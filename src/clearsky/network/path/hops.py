@@ -10,6 +10,8 @@ from clearsky.network.path.packet import Packet
 
 Outcome = Literal["passes", "changes", "arrives", "leaves", "dropped"]
 """`leaves`: it goes out to a provider network, where nobody here sees it any more."""
+Ends = tuple[str, int, str, int]
+"""Source address and port, destination address and port."""
 Side = Literal["source", "destination"]
 
 
@@ -55,8 +57,8 @@ class Leg:
     network: str = ""
     """The provider network that it left to."""
     translations: list[Translation] = field(default_factory=list)
-    remembered: set[str] = field(default_factory=set)
-    """Ports whose memory of connections holds it now."""
+    remembered: set[tuple[str, Ends]] = field(default_factory=set)
+    """(port, the packet's ends as they were there): memories of connections that hold it now."""
     answer: Leg | None = None
     """Where a router answered by itself: the answer's way."""
 

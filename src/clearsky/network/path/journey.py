@@ -93,7 +93,7 @@ def onward(lens: Lens, around: Surroundings, leg: Leg, there: Leg | None = None)
     return further
 
 
-def answer(lens: Lens, around: Surroundings, source: str, there: Leg) -> Leg | None:
+def answer(lens: Lens, around: Surroundings, source: str, question: Packet, there: Leg) -> Leg | None:
     """Follow the answer to a packet that arrived or left; None where nobody would answer.
 
     What a guest answers to itself is not followed: to its port's memory of connections that is question and answer.
@@ -106,15 +106,33 @@ def answer(lens: Lens, around: Surroundings, source: str, there: Leg) -> Leg | N
     if there.network:
         if around.inside(there.network, back.source):
             return None
-        return depart_outside(lens, around, there.network, back, there)
-    port = around.ports.get(there.port)
-    if (
-        port is None
-        or around.is_router(port)
-        or not (has(port, back.source) or port.device_owner == METADATA)
-    ):
-        return None
-    return onward(lens, around, depart_guest(lens, around, port.id, back, there), there)
+        found = depart_outside(lens, around, there.network, back, there)
+    else:
+        port = around.ports.get(there.port)
+        if port is None or around.is_router(port):
+            return None
+        if not (has(port, back.source) or port.device_owner == METADATA):
+            return None
+        found = onward(lens, around, depart_guest(lens, around, port.id, back, there), there)
+    return _recognised(source, question, found)
+
+
+def _recognised(source: str, question: Packet, back: Leg) -> Leg:
+    """Let an answer be lost that does not come to whom asked, or not from whom was asked."""
+    if not back.done or back.packet is None:
+        return back
+    last = back.hops[-1]
+    if source and back.port != source:
+        told = "gets an answer that is somebody else's"
+    elif (back.packet.source, back.packet.source_port) != (question.destination, question.destination_port):
+        came = f"{back.packet.source}" + (
+            f" port {back.packet.source_port}" if back.packet.source_port else ""
+        )
+        told = f"does not know it for the answer: it comes from {came}, past the router that changes addresses back"
+    else:
+        return back
+    back.hops[-1] = replace(last, outcome="dropped", what=told)
+    return back
 
 
 def has(port: Port, address: str) -> bool:

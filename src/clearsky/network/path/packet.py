@@ -29,6 +29,18 @@ class Packet:
     def version(self) -> int:
         return ipaddress.ip_address(self.destination).version
 
+    @property
+    def ends(self) -> tuple[str, int, str, int]:
+        """Return what a memory of connections knows it by; a ping has no ports."""
+        ports = (0, 0) if self.protocol == "icmp" else (self.source_port, self.destination_port)
+        return self.source, ports[0], self.destination, ports[1]
+
+    @property
+    def ends_of_question(self) -> tuple[str, int, str, int]:
+        """Return the ends of the packet that this one would answer."""
+        source, source_port, destination, destination_port = self.ends
+        return destination, destination_port, source, source_port
+
     def answered(self) -> Packet:
         """Return the answer to this packet; whom it goes to next is not known yet."""
         return replace(

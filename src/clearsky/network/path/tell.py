@@ -35,7 +35,8 @@ def dropped(around: Surroundings, here: Enter, flow: Flow, made_of: str, packet:
     """Say by which object a flow (or the lack of one) stops the packet."""
     port = port_of(around, here)
     if flow.stage in ("ls_in_acl", "ls_out_acl") and port is not None:
-        return _closed(around, port, here.pipeline, packet)
+        strange = "ct.inv" in flow.match
+        return _closed(port, here.pipeline, packet, strange=strange)
     if here.datapath.startswith("router-"):
         return _stopped_in_router(around, here, flow, packet)
     network = Thing("network", here.datapath.removeprefix("net-"))
@@ -48,18 +49,22 @@ def dropped(around: Surroundings, here: Enter, flow: Flow, made_of: str, packet:
     )
 
 
-def _closed(around: Surroundings, port: Port, pipeline: str, packet: Packet) -> Hop:
-    """No security group of a port lets the packet through."""
+def _closed(port: Port, pipeline: str, packet: Packet, *, strange: bool) -> Hop:
+    """No security group of a port lets the packet through; a strange one is the answer to no question seen there."""
     out = pipeline == "ingress"
     far = f"to {packet.destination}" if out else f"from {packet.source}"
     groups = [Thing("security_group", id) for id in port.security_group_ids]
     wanted = f"{what_of(packet)} {far} {'out' if out else 'in'}"
-    if packet.reply:
-        wanted += ", which is the answer (it keeps no memory of connections where it is stateless)"
+    if strange:
+        wanted += ": it is the answer to nothing that the port's memory of connections has seen go by"
+    if strange and not port.port_security_enabled:
+        return Hop(Thing("port", port.id), "dropped", f"does not let {wanted}")
     if not groups:
         told = f"has port security and no security group, so nothing lets {wanted}"
         return Hop(Thing("port", port.id), "dropped", told)
-    return Hop(groups[0], "dropped", f"has no rule that lets {wanted}", also=(*groups[1:], Thing("port", port.id)))  # fmt: skip
+    return Hop(
+        groups[0], "dropped", f"has no rule that lets {wanted}", also=(*groups[1:], Thing("port", port.id))
+    )
 
 
 def _stopped_in_router(around: Surroundings, here: Enter, flow: Flow, packet: Packet) -> Hop:
