@@ -314,6 +314,21 @@ def test_what_ovn_trusts_are_the_hosts_that_are_ones(cloud, machine):
     assert known.authority not in authorities()
 
 
+def test_a_registry_that_somebody_else_has_put_there_is_not_believed(cloud, machine):
+    """The state directory is the api's: it can rename what is in it, but cannot make folders of root's."""
+    text = token(cloud, "forged")
+    place = registry.folder(cloud)
+    real = place.rename(place.with_name("hosts-real"))
+    try:
+        place.symlink_to(real)
+        with pytest.raises(NotJoined):
+            join(cloud, machine, text)
+    finally:
+        place.unlink()
+        real.rename(place)
+    join(cloud, machine, text)
+
+
 def test_names_that_cannot_be_are_refused(cloud):
     assert "is this machine" in clearsky(cloud, "host", "add", "first", check=False)
     assert "control plane itself" in clearsky(cloud, "host", "remove", "first", check=False)
@@ -326,4 +341,6 @@ def test_a_cloud_without_an_address_says_how_to_get_one(tmp_path):
     file.write_text(f'[cloud]\nsimulate = true\nstate_dir = "{tmp_path}/s"\nrun_dir = "{tmp_path}/r"\n')
     said = clearsky(config.load(file), "host", "add", "second", check=False)
     assert "[hosts] address" in said
+    file.write_text(file.read_text() + '[hosts]\naddress = "127.0.0.44"\n')
+    assert "`clearsky up`" in clearsky(config.load(file), "host", "add", "second", check=False)
     assert os.listdir(tmp_path) == ["alone.toml"]

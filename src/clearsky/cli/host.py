@@ -39,6 +39,7 @@ def command() -> None:
 
 def _control_plane(config: Config) -> Config:
     from clearsky.cli.which import root_only  # noqa: PLC0415
+    from clearsky.hosts import registry  # noqa: PLC0415
 
     root_only(config)
     if config.joined:
@@ -47,6 +48,12 @@ def _control_plane(config: Config) -> Config:
         raise click.ClickException(
             "this cloud has one host: set [hosts] address to the address by which others reach this machine, then `down` and `up`"
         )
+    if not (config.state / "tls" / "ca.pem").exists():
+        raise click.ClickException("this cloud has no certificates for hosts yet: `clearsky up` makes them")
+    try:
+        registry.ensure(config)
+    except registry.Refused as error:
+        raise click.ClickException(str(error)) from error
     return config
 
 
@@ -200,7 +207,6 @@ def remove(config: Config, name: str) -> None:
         raise click.BadParameter(
             f"{name!r} is the control plane itself: `clearsky down --purge` ends the cloud"
         )
-    registry.ensure(config)
     with registry.locked(config):
         gone = registry.member(config, name)
         there = registry.remove(config, name)

@@ -172,7 +172,7 @@ def _certificates(config: Config) -> None:
         certificates.ensure(config)
         if config.serves_hosts:
             registry.ensure(config)
-    except ConfigError as error:
+    except (ConfigError, registry.Refused) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -11,6 +11,8 @@ import contextlib
 import fcntl
 import hmac
 import json
+import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +73,7 @@ def ensure(config: Config) -> None:
     """Make the folders and the file that OVN's southbound database reads."""
     for place, mode in ((folder(config), 0o755), (_members(config), 0o755), (_invitations(config), 0o700)):
         place.mkdir(exist_ok=True)
+        _insist(place)
         place.chmod(mode)
     if config.clustered:
         _ensure_own(config)
@@ -200,9 +203,19 @@ def refusal(config: Config, shown: bytes | None, name: str) -> str:
     return ""
 
 
+def _insist(place: Path) -> None:
+    """Raise Refused where a folder is not our own: the state directory is the api's, which could put another there."""
+    about = place.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
+        raise Refused(
+            f"{place} belongs to somebody else: nothing in it is believed; look who has put it there"
+        )
+
+
 @contextmanager
 def locked(config: Config) -> Iterator[None]:
     """Let one at a time change who is a host."""
+    _insist(folder(config))
     with (folder(config) / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
