@@ -68,16 +68,24 @@ class Bench:
 
     def one_port_up(self) -> tuple[float, float]:
         """Return how long a port takes to be created, and until it is up by the API's word, plugged in at once."""
+        self.rest()
+        device = self.taps.make(self.cloud.place)
         clock = time.perf_counter()
         port = self.post("ports", "port", self._body())
         created = time.perf_counter() - clock
-        self.taps.plug({port["id"]: self.cloud.place}, {port["id"]: port["mac_address"]})
+        self.taps.give(device, port["id"], self.cloud.place)
         while self.http.get(f"{N}/ports/{port['id']}?fields=status").json()["port"]["status"] != "ACTIVE":
             time.sleep(0.001)
         up = time.perf_counter() - clock
         self.taps.unplug([port["id"]])
         assert self.http.delete(f"{N}/ports/{port['id']}").status_code == 204
         return created, up
+
+    def rest(self) -> None:
+        """Wait until nothing is under way."""
+        self.cloud.applied()
+        self.cloud.sync()
+        time.sleep(0.2)
 
     def rule_to_effect(self) -> tuple[float, float]:
         """Return how long a rule takes, asked for until the first packet passes, and its removal until the last did."""
@@ -86,6 +94,7 @@ class Bench:
         packet = frames.Packet(
             one["id"], ends[0][0], ends[1][0], ends[0][1], ends[1][1], frames.UDP, 40000, 5000
         )
+        self.rest()
         self.stream(packet, 0.3)
         rule = {
             "security_group_id": self.group,

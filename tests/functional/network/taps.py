@@ -100,6 +100,28 @@ class Taps:
             ["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True, capture_output=True
         )
 
+    def make(self, place: Place) -> str:
+        """Make a card that is not plugged in yet; return its device."""
+        inside(place.process, lambda: self._make([""], {}))
+        return self.devices.pop("")
+
+    def give(self, device: str, port: str, place: Place) -> None:
+        """Plug such a card in for a port."""
+        fd = self.fds[port] = self.fds.pop("")
+        self.devices[port], self.places[port] = device, place
+        self.selector.modify(fd, selectors.EVENT_READ, port)
+        words = [
+            "ovs-vsctl",
+            f"--db={place.switch}",
+            "--timeout=60",
+            "--no-wait",
+            "add-port",
+            place.bridge,
+            device,
+        ]
+        words += ["--", "set", "interface", device, f"external_ids:iface-id={port}"]
+        subprocess.run(words, check=True, capture_output=True)
+
     def unplug(self, ports: Iterable[str]) -> None:
         """Take cards out of the switch and destroy them."""
         words: dict[Place, list[str]] = {}
