@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
 from clearsky.api.call import Call
 from clearsky.compute import store
@@ -113,10 +114,24 @@ def _like(column: Any, pattern: str) -> Any:
     return column.like(start + text + end, escape="/")
 
 
+@cache
+def _own(*, brief: bool) -> Select[Any]:
+    """Return the list that most clients ask for, without a word in the query; made once: that takes long."""
+    s = t.servers.c
+    query = select(*((s.id, s.name) if brief else s)).where(
+        s.project_id == bindparam("project_id"), s.deleted.is_(False)
+    )
+    return page(query, [(s.created_at, False), (s.id, False)], None, None).limit(bindparam("most"))
+
+
 def rows(call: Call, *, brief: bool = False) -> tuple[list[Any], int]:
     """Return the servers that the query asks for (`brief`: at least id and name), and the length of a page."""
     s = t.servers.c
     limit = limit_of(call.query.get("limit"), call.house.config.api.page_limit)
+    if not call.query:
+        with call.house.db.read() as c:
+            asked = {"project_id": call.caller.project_id or "", "most": limit}
+            return list(c.execute(_own(brief=brief), asked)), limit
     keys, ways = call.query.getlist("sort_key"), call.query.getlist("sort_dir")
     sort: list[tuple[Any, bool]] = []
     for index, key in enumerate(keys):
