@@ -123,7 +123,8 @@ def _network(network: Network, picture: Picture, hue: int) -> Box:
         for one in router.interfaces:
             if one.network_id == network.id:
                 told = ", ".join(one.addresses) or "no address"
-                box.rows.append(Row(f"{router.name or router.id}: {told}", "plug", one.port_id))
+                room = max(box.width - 2 * PAD - CHAR * (len(told) + 2), CHAR * 8)
+                box.rows.append(Row(f"{fit(router.name or router.id, room)}: {told}", "plug", one.port_id))
     for subnet in network.subnets:
         told = subnet.cidr + (f" {subnet.name}" if subnet.name else "")
         box.rows.append(Row(told + ("" if subnet.gateway_ip else ", no gateway"), "quiet"))
