@@ -85,7 +85,11 @@ def insist(house: House, signed: Signed, consumer_secret: str, token_secret: str
         raise Invalid(f"{_PREFIX}version should be 1.0.")
     stamp, nonce = _stamp(signed.need("timestamp")), signed.need("nonce")
     signed.need("signature")
-    if not _CHECKS[name](signed, consumer_secret, token_secret):
+    try:
+        good = _CHECKS[name](signed, consumer_secret, token_secret)
+    except ValueError as error:  # a Host header that is none
+        raise Invalid(f"The request's URL cannot be signed: {error}") from error
+    if not good:
         raise Unauthorized("Invalid signature.")
     parts = (signed.need("consumer_key"), signed.given.get("token", ""), str(stamp), nonce)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -217,6 +217,19 @@ def test_rubbish_in_the_header_is_a_clear_error(cloud, header):
     assert cloud.http.post(f"{V3}/auth/tokens", json=BY_OAUTH1, headers=headers).status_code == 400
 
 
+@pytest.mark.parametrize("host", ["a b", "", "[", "a/b", "x:y:z", "h:99999999"])
+def test_a_host_that_is_none_is_a_clear_error(story, host):
+    headers = story.sign(f"{EXTENSION}/request_token") | {"Host": host}
+    headers |= {"Requested-Project-Id": story.cloud.admin.project_id}
+    answer = story.cloud.http.post(f"{EXTENSION}/request_token", headers=headers)
+    assert answer.status_code in (400, 401), answer.text
+
+
+def test_a_stranger_does_not_learn_which_projects_there_are(story):
+    for project_id in (story.cloud.admin.project_id, "no-such-project"):
+        assert story.ask(project_id, client_secret="wrong").status_code == 401
+
+
 def test_the_same_request_is_served_once(cloud, story):
     project_id = cloud.admin.project_id
     same = {"nonce": "n", "timestamp": str(int(time.time()))}

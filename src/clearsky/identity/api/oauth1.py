@@ -64,7 +64,6 @@ def create_request_token(call: Call) -> Reply:
     if not project_id:
         raise Invalid("Expecting to find Requested-Project-Id in request: a header with a project's id.")
     with call.house.db.read() as c:
-        resource.project(c, project_id)
         consumer = store.consumer(c, consumer_id)
     oauth1.insist(call.house, signed, store.secret_of(keys, consumer))
     secret = secrets.token_hex(16)
