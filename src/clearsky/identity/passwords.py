@@ -38,6 +38,12 @@ def verify(settings: Identity, stored: str | None, password: str) -> bool:
         return False
 
 
+def is_old(settings: Identity, stored: str) -> bool:
+    """Say whether a hash is of another kind or cost than new ones are: then its check takes another time."""
+    hasher = _hasher(settings.argon2_time_cost, settings.argon2_memory_kib)
+    return stored.startswith(_BCRYPT) or hasher.check_needs_rehash(stored)
+
+
 def _bcrypt(password: bytes, stored: str) -> bool:
     try:
         return bcrypt.checkpw(password[:72], stored.encode())

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import bcrypt
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.api.conftest import PASSWORD
 
 from clearsky.identity import passwords
@@ -155,6 +155,30 @@ def test_a_bcrypt_hash_of_an_imported_user_is_understood(cloud):
         c.execute(update(t.users).where(t.users.c.id == cloud.member.user_id).values(password_hash=stored))
     assert _log_in(cloud, "password", **_password(cloud, "from-elsewhere")).status_code == 201
     assert _log_in(cloud, "password", **_password(cloud, "another")).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["bcrypt", "argon2id of another cost"])
+def test_a_hash_of_another_kind_is_replaced_at_the_first_log_in(cloud, work, kind):
+    if kind == "bcrypt":
+        stored = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    else:
+        stored = passwords.PasswordHasher(time_cost=2, memory_cost=128, parallelism=1).hash(PASSWORD)
+    own = t.users.c.id == cloud.member.user_id
+    with cloud.house.db.write() as c:
+        c.execute(update(t.users).where(own).values(password_hash=stored))
+
+    def kept():
+        with cloud.house.db.read() as c:
+            return c.execute(select(t.users.c.password_hash).where(own)).scalar_one()
+
+    assert _log_in(cloud, "password", **_password(cloud, "wrong")).status_code == 401
+    assert kept() == stored
+    assert _log_in(cloud, "password", **_password(cloud)).status_code == 201
+    renewed = kept()
+    assert renewed.startswith("$argon2id$v=19$m=64,t=1,")
+    answer, cost = work.of(lambda: _log_in(cloud, "password", **_password(cloud)))
+    assert (answer.status_code, cost) == (201, ["hash"])
+    assert kept() == renewed
 
 
 def test_an_expired_password_is_told_as_such_to_who_knows_it_only(cloud):

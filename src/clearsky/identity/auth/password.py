@@ -30,6 +30,8 @@ def authenticate(house: House, given: dict[str, Any]) -> Proof:
     if _expired(user):
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
     users.note_success(house, user)
+    if passwords.is_old(house.config.identity, user.password_hash):
+        users.keep_hash(house, user, passwords.hash_password(house.config.identity, asked["password"]))
     return Proof(user.id, ("password",))
 
 

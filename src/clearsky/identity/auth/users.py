@@ -64,6 +64,14 @@ def note_failure(house: House, user: AnyRow | None) -> None:
         c.execute(update(table).where(table.c.id == user.id).values(failed_attempts=count, failed_at=now))
 
 
+def keep_hash(house: House, user: AnyRow, hashed: str) -> None:
+    """Keep another hash of the same password, unless that is changed just now."""
+    table = t.users
+    same = (table.c.id == user.id) & (table.c.password_hash == user.password_hash)
+    with house.db.write() as c:
+        c.execute(update(table).where(same).values(password_hash=hashed))
+
+
 def is_active(house: House, user: AnyRow) -> bool:
     """Say whether the user is enabled, and has not been away for longer than the settings allow."""
     days = house.config.identity.disable_user_account_days_inactive
