@@ -145,15 +145,10 @@ def test_what_else_there_is(cloud, net):
     free = cloud.json("floating", "ip", "create", "public")
     assert cloud.json("floating", "ip", "show", free["id"])["status"] == "DOWN"
     cloud.run("floating", "ip", "delete", free["id"])
-    cloud.run("network", "set", "--default", "public")
-    cloud.run("subnet", "pool", "create", "--pool-prefix", "10.72.0.0/16", "--default-prefix-length", "24", "--default",
-              "--share", "auto")  # fmt: skip
     topology = cloud.json("network", "auto", "allocated", "topology", "create")
     assert cloud.json("network", "show", topology["id"])["subnets"]
     cloud.run("network", "auto", "allocated", "topology", "delete")
     assert "No Network" in cloud.fails("network", "show", topology["id"])
-    cloud.run("subnet", "pool", "delete", "auto")
-    cloud.run("network", "set", "--no-default", "public")
 
 
 NOT_THERE = """
