@@ -21,7 +21,9 @@ from tests.functional.network.taps import Taps  # noqa: E402
 from tests.functional.network.whole import Whole, whole_cloud  # noqa: E402
 
 N = "/network/v2.0"
-NETWORKS, TIMES, EVERY_S = 20, 25, 0.0005
+NETWORKS, TIMES, EVERY_S = 20, 15, 0.0005
+MOST = 200
+"""Times are taken up to so many ports."""
 DAEMONS = ("ovn-nb", "ovn-sb", "ovn-northd", "ovs-db", "ovs-vswitchd", "ovn-controller")
 OWN = ("api", "worker", "agent")
 
@@ -151,9 +153,9 @@ def main() -> None:
             memory = bench.memory()
             print("memory, MiB:", ", ".join(f"{name} {mib:.0f}" for name, mib in memory.items()))
             print(f"  OVN and Open vSwitch together {sum(memory[name] for name in DAEMONS):.0f}")
-            if count <= 200:
+            if count <= MOST:
                 told("a port: created, up", [bench.one_port_up() for _ in range(TIMES)])
-            if count > NETWORKS:
+            if NETWORKS < count <= MOST:
                 told(
                     "a rule: first packet after it, last after its removal",
                     [bench.rule_to_effect() for _ in range(TIMES)],
