@@ -99,7 +99,7 @@ def answer(lens: Lens, around: Surroundings, source: str, question: Packet, ther
     What a guest answers to itself is not followed: to its port's memory of connections that is question and answer.
     """
     if there.answer is not None:
-        return there.answer
+        return _recognised(source, question, onward(lens, around, there.answer, there))
     if not there.done or there.packet is None or there.port == source:
         return None
     back = there.packet.answered()
@@ -124,7 +124,7 @@ def _recognised(source: str, question: Packet, back: Leg) -> Leg:
     last = back.hops[-1]
     if source and back.port != source:
         told = "gets an answer that is somebody else's"
-    elif (back.packet.source, back.packet.source_port) != (question.destination, question.destination_port):
+    elif back.packet.ends[:2] != question.ends[2:]:
         came = f"{back.packet.source}" + (
             f" port {back.packet.source_port}" if back.packet.source_port else ""
         )
