@@ -348,7 +348,9 @@ class Walk:
             macs = {port.mac_address, *(pair for pair, _ in port.allowed_address_pairs)}
             if port.network_id == network and mac in macs:
                 return port.id
-        return "-"
+        found = self.around.networks.get(network)
+        # A neighbour outside that a router has heard from: known by its own MAC, and to nobody in this cloud.
+        return f"provider-{network}" if found and found.physical_network is not None else "-"
 
     def _network(self) -> Thing:
         if self.here.datapath.startswith("net-"):
