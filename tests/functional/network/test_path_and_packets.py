@@ -164,6 +164,14 @@ def test_what_is_said_of_a_packet_is_what_becomes_of_it(real, world, cloud, monk
     monkeypatch.undo()
     said |= {ask.number: _path(cloud.admin, ask) for ask in asks[:FRESH]}
     heard, answered = _sent(real, world, asks)
+    # Routers have heard from their neighbours by now: the same is said again.
+    again = {ask.number: _path(cloud.admin, ask) for ask in asks[-2 * FRESH :]}
+    changed = {
+        n: path["hops"]
+        for n, path in again.items()
+        if (_place(path), path["answered"]) != (_place(said[n]), said[n]["answered"])
+    }
+    assert not changed, f"CLEARSKY_SEED={SEED}: said otherwise after the packets: {changed}"
     wrong = []
     for ask in asks:
         path = said[ask.number]
