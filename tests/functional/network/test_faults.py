@@ -144,7 +144,7 @@ def test_rows_that_somebody_edits_are_mended_within_a_period_and_shown(world):
         assert time.monotonic() - began < COMPARE_S + 30, seen
         time.sleep(0.5)
     world.check()
-    assert _status(world)["wrong"] == []
+    assert [one for one in _status(world)["wrong"] if "networks" in one] == []
     assert "repair_network" in _clearsky(world, "trace", "network")
     lines = _clearsky(world, "status").splitlines()
     assert sum("mended" in line for line in lines) == 1
