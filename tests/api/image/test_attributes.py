@@ -45,7 +45,9 @@ def test_a_new_image_has_every_attribute(cloud):
 
 def test_a_new_image_comes_with_the_ways_to_fill_it(cloud):
     answer = cloud.member.post(I, json={})
-    assert answer.headers["OpenStack-image-import-methods"] == "glance-direct,web-download,copy-image"
+    assert answer.headers["OpenStack-image-import-methods"] == (
+        "glance-direct,web-download,copy-image,glance-download"
+    )
     assert answer.headers["OpenStack-image-store-ids"] == "file,b,c"
     assert answer.headers["Location"].endswith(answer.json()["self"])
 
